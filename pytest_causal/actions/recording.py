@@ -1,0 +1,148 @@
+"""Recording: the runs of one session on their way into the store, in small batches, through a store that may fail.
+
+A finished run waits at most for ``BATCH_RUNS`` others or ``BATCH_SECONDS``; what is committed survives a kill. A
+busy store is waited for, without holding up the tests; a full or vanished one is tried again at the end; a damaged
+one is set aside and a new one begun. None of this reaches the person's run: what went wrong is kept in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from pytest_causal import clock
+from pytest_causal.actions.conclude import Judged, conclude_dead_sessions, conclude_session
+from pytest_causal.errors import StoreBusyError, StoreCorruptError, StoreError
+from pytest_causal.model.evidence import Criteria
+from pytest_causal.model.run import Run
+from pytest_causal.model.scenario import Declaration
+from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState
+from pytest_causal.store.interface import HistoryStore
+
+BATCH_RUNS = 25
+"""Runs that may wait to be committed together. Small, because they are what a kill can cost."""
+BATCH_SECONDS = 0.02
+"""How long a run may wait for others to join it."""
+RETRY_SECONDS = 1.0
+"""How long to leave a store alone that was just busy or failed."""
+BUSY_SECONDS_WHILE_TESTING = 0.2
+"""How long one commit may hold up the tests; at the end of the session the full patience applies."""
+
+
+class Recording:
+    """One session's record. ``opener`` opens the store (and may set aside a damaged one first)."""
+
+    def __init__(self, opener: Callable[[], HistoryStore], facts: SessionFacts, *, busy_seconds: float) -> None:
+        self._opener = opener
+        self._facts = facts
+        self._patience_seconds = busy_seconds
+        self._store: HistoryStore | None = None
+        self._session = 0
+        self._pending: list[Run] = []
+        self._next_flush = clock.monotonic_seconds() + BATCH_SECONDS
+        self._is_partial = False
+        self.recorded = 0
+        self.lost = 0
+        self.problems: list[str] = []
+
+    @property
+    def session(self) -> int:
+        """The number of the session in the store; 0 until it is begun."""
+        return self._session
+
+    @property
+    def store(self) -> HistoryStore | None:
+        """The open store, while there is one."""
+        return self._store
+
+    def start(self) -> None:
+        """Open the store and begin the session. Raises StoreError."""
+        self._store = self._opener()
+        self._session = self._store.begin_session(self._facts)
+        self._store.busy_seconds = min(BUSY_SECONDS_WHILE_TESTING, self._patience_seconds)
+
+    def add(self, run: Run) -> None:
+        """Take a whole run; commit what waits when it is time."""
+        self._pending.append(run)
+        if len(self._pending) >= BATCH_RUNS or clock.monotonic_seconds() >= self._next_flush:
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit what waits. A store that fails leaves it waiting."""
+        now = clock.monotonic_seconds()
+        if not self._pending or (self._next_flush - now > BATCH_SECONDS):
+            return  # nothing to do, or a failing store is being left alone
+        try:
+            self._commit()
+            self._next_flush = now + BATCH_SECONDS
+        except StoreCorruptError as error:
+            self._start_afresh(error)
+        except StoreBusyError:
+            self._next_flush = now + RETRY_SECONDS
+        except StoreError as error:
+            self._note(str(error))
+            self._next_flush = now + RETRY_SECONDS
+
+    def conclude(
+        self, ending: SessionEnding, criteria: Criteria, declarations: Sequence[Declaration]
+    ) -> tuple[SessionEnding, list[Judged]]:
+        """Commit what waits with full patience, fold the evidence and end the session.
+
+        Raises StoreError when that cannot be done; ``lost`` then counts the runs that were not recorded.
+        """
+        store = self._store
+        if store is None:
+            self.lost += len(self._pending)
+            return ending, []
+        store.busy_seconds = self._patience_seconds
+        self._next_flush = 0.0
+        try:
+            if self._pending:
+                self._commit()
+            if declarations:
+                store.declare(declarations)
+            if self._is_partial and ending.state is SessionState.FINISHED:
+                ending = replace(ending, state=SessionState.INTERRUPTED)
+            conclude_dead_sessions(store, criteria, clock.now_us())
+            result = conclude_session(store, self._session, ending, criteria)
+        except StoreError:
+            self.lost += len(self._pending)
+            raise
+        self._check_still_there()
+        return result
+
+    def close(self) -> None:
+        """Let go of the store."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _commit(self) -> None:
+        if self._store is None:
+            return
+        batch = self._pending[:500]
+        while batch:
+            self._store.add_runs(self._session, batch)
+            del self._pending[: len(batch)]
+            self.recorded += len(batch)
+            batch = self._pending[:500]
+
+    def _start_afresh(self, error: StoreCorruptError) -> None:
+        """Set the damaged store aside and go on in a new one; what this session had recorded stays in the old file."""
+        if self._store is None:
+            return
+        self._note(f"{error}; it was set aside as {self._store.set_aside()}")
+        self._is_partial = True
+        self.lost += self.recorded
+        self.recorded = 0
+        self._store = self._opener()
+        self._session = self._store.begin_session(self._facts)
+        self._commit()
+
+    def _check_still_there(self) -> None:
+        if self._store is not None and self._store.is_moved():
+            self._note(f"{self._store.location} was moved or deleted while this session was recording into it")
+
+    def _note(self, problem: str) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)

@@ -1,0 +1,3 @@
+"""Artifacts on disk."""
+
+from __future__ import annotations

@@ -1,0 +1,52 @@
+"""The edge between our code and a person's test run: the only place that catches everything.
+
+A fault of ours (a store that fails, a bug) must not change the outcome or the exit code of a run. What happens
+here instead is that recording stops and one line says so.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import traceback
+from collections.abc import Callable
+from typing import Concatenate
+
+from pytest_causal.errors import CausalError
+
+
+class Edge:
+    """Remembers the first fault; a plugin part that derives from it is switched off by it."""
+
+    def __init__(self) -> None:
+        self.fault: str = ""
+        self._pid = os.getpid()
+
+    @property
+    def is_off(self) -> bool:
+        """Whether a fault happened, or this is a forked child that must leave the record to its parent."""
+        return bool(self.fault) or os.getpid() != self._pid
+
+
+def guarded[E: Edge, **P](hook: Callable[Concatenate[E, P], None]) -> Callable[Concatenate[E, P], None]:
+    """Wrap a hook method of an :class:`Edge` so that nothing escapes from it but what stops the process."""
+
+    @functools.wraps(hook)
+    def at_the_edge(self: E, *args: P.args, **kwargs: P.kwargs) -> None:
+        if self.is_off:
+            return
+        try:
+            hook(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - this is the edge
+            self.fault = describe(error)
+
+    return at_the_edge
+
+
+def describe(error: Exception) -> str:
+    """Put a fault into one line; a bug names the place it came from, so that it can be reported."""
+    if isinstance(error, CausalError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].name} ({os.path.basename(frames[-1].filename)})" if frames else ""
+    return f"internal error: {type(error).__name__}: {error}{place}; please report it"

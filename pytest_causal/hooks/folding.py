@@ -1,0 +1,237 @@
+"""Folds the reports of setup, call and teardown into one run. Knows the shapes of reports, not where runs go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_causal import clock
+from pytest_causal.hooks.notes import ATTRIBUTE, NO_NOTES, Notes, read_notes
+from pytest_causal.model.run import Cause, Outcome, Phase, Run
+
+if TYPE_CHECKING:
+    import pytest
+
+Key = tuple[str, str]
+"""(worker, node id)."""
+
+_SUPERSEDED = frozenset({"rerun", "retried"})
+_PHASES = {"setup": Phase.SETUP, "call": Phase.CALL, "teardown": Phase.TEARDOWN}
+_STRICT_XPASS = "[XPASS(strict)] "
+
+
+@dataclass(slots=True)
+class _Open:
+    """A run that has begun and not ended."""
+
+    started_us: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    outcome: Outcome | None = None
+    cause: Cause | None = None
+    notes: Notes = NO_NOTES
+
+
+class Folding:
+    """Keeps the runs that are under way and says when one is whole.
+
+    ``clean`` is applied to every message before it is kept (redaction and cap).
+    """
+
+    def __init__(self, clean: Callable[[str], str], *, strips_groups: bool = False) -> None:
+        self._clean = clean
+        self._strips_groups = strips_groups
+        self._open: dict[Key, _Open] = {}
+        self._occurrences: dict[Key, int] = {}
+        self._attempts: dict[Key, int] = {}
+        self.scenario_of: dict[str, str] = {}
+
+    def add(self, report: pytest.TestReport) -> Run | None:
+        """Take one report; return the run that it completes, if it does."""
+        worker = getattr(report, "worker_id", "")
+        key = (worker, self.identity(report.nodeid))
+        when = report.when
+        if when == "setup":
+            self._open[key] = entry = _Open(int(report.start * 1_000_000))
+        else:
+            found = self._open.get(key)
+            if found is None:
+                entry = self._open[key] = _Open(int(report.start * 1_000_000) or clock.now_us())
+            else:
+                entry = found
+        carried = getattr(report, ATTRIBUTE, None)
+        if carried is not None:
+            entry.notes = read_notes(carried)
+        if report.outcome in _SUPERSEDED:
+            return self._close_superseded(key, entry, report)
+        if when == "???":
+            return self._close_crashed(key, entry, report)
+        if not hasattr(report, "context"):  # a subtest lies inside its test's call and is timed with it
+            entry.seconds[str(when)] = report.duration
+        if report.outcome != "passed" or hasattr(report, "wasxfail"):
+            self._judge(entry, report)
+        return self._close(key, entry) if when == "teardown" else None
+
+    def collection_problem(self, report: pytest.CollectReport) -> Run | None:
+        """Return the run that stands for a collector that failed or skipped as a whole; once for each."""
+        key = ("", report.nodeid)
+        if key in self._occurrences:
+            return None
+        self._occurrences[key] = 1
+        failed = bool(report.failed)
+        cause = Cause(
+            phase=Phase.COLLECT,
+            type=_type_from_text(_crash_message(report)) if failed else "",
+            message=self._clean(_crash_message(report) if failed else _skip_reason(report)),
+        )
+        return Run(
+            scenario=report.nodeid,
+            nodeid=report.nodeid,
+            outcome=Outcome.ERROR if failed else Outcome.SKIPPED,
+            started_us=clock.now_us(),
+            cause=cause,
+        )
+
+    def missing(self, selected: Iterable[Key]) -> Iterator[Run]:
+        """Yield a ``missing`` run for each selected (worker, node id) that never ended, begun or not.
+
+        With a worker of "" a test counts as run wherever it ran.
+        """
+        ran_anywhere = {nodeid for _, nodeid in self._occurrences}
+        for worker, raw in selected:
+            nodeid = self.identity(raw)
+            if (nodeid in ran_anywhere) if not worker else ((worker, nodeid) in self._occurrences):
+                continue
+            self._occurrences[worker, nodeid] = 1
+            was_running = any(key[1] == nodeid for key in self._open) if self._open else False
+            text = "interrupted while it ran" if was_running else "collected, but never run"
+            yield Run(
+                scenario=self.scenario_of.get(nodeid, nodeid),
+                nodeid=nodeid,
+                outcome=Outcome.MISSING,
+                started_us=clock.now_us(),
+                worker=worker,
+                cause=Cause(phase=Phase.NONE, type="", message=text),
+            )
+
+    def identity(self, nodeid: str) -> str:
+        """Return a node id without the ``@group`` that ``--dist=loadgroup`` hangs on it."""
+        if self._strips_groups and nodeid.rfind("@") > nodeid.rfind("]"):
+            return nodeid.rpartition("@")[0]
+        return nodeid
+
+    def _judge(self, entry: _Open, report: pytest.TestReport) -> None:
+        """Bring a report that is more than a plain pass into the run's outcome; the first failure decides."""
+        outcome, type_, message = _outcome_of(report)
+        if entry.outcome in (Outcome.FAILED, Outcome.ERROR):
+            return
+        if outcome is Outcome.PASSED:
+            return
+        entry.outcome = outcome
+        if outcome is Outcome.XPASSED and type_ == "":
+            return  # a cause would make it a failure
+        entry.cause = Cause(
+            phase=_PHASES.get(str(report.when), Phase.NONE),
+            type=type_ or (entry.notes.raised if outcome in (Outcome.FAILED, Outcome.ERROR) else ""),
+            message=self._clean(message),
+            is_infrastructure=entry.notes.is_infrastructure and outcome in (Outcome.FAILED, Outcome.ERROR),
+        )
+
+    def _close(self, key: Key, entry: _Open) -> Run:
+        return self._run(key, entry, entry.outcome or _whole(entry))
+
+    def _close_superseded(self, key: Key, entry: _Open, report: pytest.TestReport) -> Run:
+        entry.seconds[str(report.when)] = report.duration
+        outcome = Outcome.FAILED if report.when == "call" else Outcome.ERROR
+        entry.cause = Cause(
+            phase=_PHASES.get(str(report.when), Phase.NONE),
+            type=entry.notes.raised,
+            message=self._clean(_crash_message(report)),
+            is_infrastructure=entry.notes.is_infrastructure,
+        )
+        run = self._run(key, entry, outcome, is_superseded=True)
+        self._attempts[key] = run.attempt + 1
+        return run
+
+    def _close_crashed(self, key: Key, entry: _Open, report: pytest.TestReport) -> Run:
+        worker = getattr(getattr(getattr(report, "node", None), "gateway", None), "id", key[0])
+        began = self._open.pop((worker, key[1]), None)
+        self._open.pop(key, None)
+        entry = began or entry
+        entry.cause = Cause(phase=Phase.NONE, type="crashed", message=self._clean(_crash_message(report)))
+        return self._run((worker, key[1]), entry, Outcome.CRASHED)
+
+    def _run(self, key: Key, entry: _Open, outcome: Outcome, *, is_superseded: bool = False) -> Run:
+        self._open.pop(key, None)
+        attempt = self._attempts.pop(key, 1) if self._attempts else 1
+        occurrence = self._occurrences.get(key, 0) + 1
+        if not is_superseded:
+            self._occurrences[key] = occurrence
+        worker, nodeid = key
+        notes = entry.notes
+        if notes.scenario:
+            self.scenario_of[nodeid] = notes.scenario
+        seconds = entry.seconds
+        return Run(
+            scenario=notes.scenario or (self.scenario_of.get(nodeid, nodeid) if self.scenario_of else nodeid),
+            nodeid=nodeid,
+            outcome=outcome,
+            started_us=entry.started_us,
+            setup_seconds=seconds.get("setup", 0.0),
+            call_seconds=seconds.get("call", 0.0),
+            teardown_seconds=seconds.get("teardown", 0.0),
+            attempt=attempt,
+            occurrence=occurrence,
+            is_superseded=is_superseded,
+            worker=worker,
+            cause=entry.cause,
+            metrics=notes.metrics,
+            reads=notes.reads,
+        )
+
+
+def _whole(entry: _Open) -> Outcome:
+    """A run without a call phase is not a pass, whatever its setup and teardown said."""
+    return Outcome.PASSED if "call" in entry.seconds else Outcome.MISSING
+
+
+def _outcome_of(report: pytest.TestReport) -> tuple[Outcome, str, str]:
+    """Return (outcome, type where the report names one, message) of one phase."""
+    xfail_reason = getattr(report, "wasxfail", None)
+    if report.outcome == "skipped":
+        if xfail_reason is not None:
+            return Outcome.XFAILED, "", str(xfail_reason)
+        return Outcome.SKIPPED, "", _skip_reason(report)
+    if report.outcome == "passed":
+        return (Outcome.XPASSED if xfail_reason is not None and report.when == "call" else Outcome.PASSED), "", ""
+    message = _crash_message(report)
+    if report.when != "call":
+        return Outcome.ERROR, "", message
+    if isinstance(report.longrepr, str) and message.startswith(_STRICT_XPASS):
+        return Outcome.XPASSED, "xpassed(strict)", message.removeprefix(_STRICT_XPASS)
+    return Outcome.FAILED, "", message
+
+
+def _crash_message(report: Any) -> str:
+    longrepr = report.longrepr
+    crash = getattr(longrepr, "reprcrash", None)
+    if crash is not None:
+        return str(crash.message)
+    return str(longrepr) if longrepr is not None else ""
+
+
+def _skip_reason(report: Any) -> str:
+    longrepr = report.longrepr
+    reason = longrepr[2] if isinstance(longrepr, tuple) and len(longrepr) == 3 else longrepr
+    return str(reason or "").removeprefix("Skipped: ")
+
+
+def _type_from_text(text: str) -> str:
+    """Find the exception's name in the last line of a collection error that came as text: ``E   Name: words``."""
+    for line in reversed(text.splitlines()):
+        if line.startswith("E "):
+            head = line[2:].strip().partition(":")[0]
+            if head.replace(".", "").isidentifier():
+                return head
+    head = text.partition(":")[0].strip()
+    return head if head.replace(".", "").isidentifier() else "CollectError"

@@ -1,0 +1,278 @@
+"""What a test tells us beside its outcome: its scenario, its metrics, what it read from the policy, what it raised.
+
+Notes are taken in the process that runs the test (a plain session or an xdist worker) and ride on its reports as
+one JSON string, the only shape that every transport and every other reporter can carry. A test that notes nothing
+adds nothing to its reports.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_causal.errors import CausalError
+from pytest_causal.model.evidence import Criteria, Unit
+from pytest_causal.model.run import Metric, MetricKind, Read, ReadHow
+from pytest_causal.model.scenario import Declaration
+
+if TYPE_CHECKING:
+    from pytest_causal.policy.mapping import PolicyMapping
+
+METRICS_LIMIT = 1000
+"""Most metrics that one run may record; more are dropped and counted in ``causal_metrics_dropped``."""
+
+ATTRIBUTE = "causal_notes"
+"""The report attribute that carries the notes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A ``scenario`` marker, checked."""
+
+    declaration: Declaration
+    reads: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class ItemNotes:
+    """What one test noted so far, in the process that runs it."""
+
+    mark: Mark | None = None
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    dropped: int = 0
+    policy: PolicyMapping | None = None
+
+    def add_metric(self, name: str, value: object) -> None:
+        """Keep a number under a name; the last one given counts. Safe from threads."""
+        from pytest_causal.rules.metric_values import metric
+
+        made = metric(name, value)
+        if len(self.metrics) < METRICS_LIMIT or made.name in self.metrics:
+            self.metrics[made.name] = made
+        else:
+            self.dropped += 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notes:
+    """Notes as they arrive with a report."""
+
+    scenario: str = ""
+    metrics: tuple[Metric, ...] = ()
+    reads: tuple[Read, ...] = ()
+    raised: str = ""
+    is_infrastructure: bool = False
+
+
+NO_NOTES = Notes()
+
+
+class NoteTaker:
+    """Attaches notes to reports. Registered in each process that runs tests."""
+
+    def __init__(self, *, infrastructure_errors: Sequence[str], default_policy: PolicyMapping | None) -> None:
+        self._infrastructure = frozenset(infrastructure_errors)
+        self.default_policy = default_policy
+        self.declarations: dict[str, Declaration] = {}
+        self.scenario_of: dict[str, str] = {}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Read the ``scenario`` markers; a wrong one is a usage error before anything runs."""
+        for item in items:
+            marker = item.get_closest_marker("scenario")
+            if marker is not None:
+                mark = read_mark(marker, item.nodeid)
+                item.stash[item_notes_key] = ItemNotes(mark=mark)
+                self.declarations[mark.declaration.scenario] = mark.declaration
+                self.scenario_of[item.nodeid] = mark.declaration.scenario
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Attach the notes to the report that closes a run, to one that tells of a failure, and to the first."""
+        report = yield
+        noted = item.stash.get(item_notes_key, None)
+        if noted is None and call.excinfo is None:
+            return report
+        carried = self._carried(noted, call, is_last=report.when == "teardown")
+        if carried:
+            setattr(report, ATTRIBUTE, json.dumps(carried, separators=(",", ":"), allow_nan=False))
+        return report
+
+    def _carried(
+        self, noted: ItemNotes | None, call: pytest.CallInfo[None], *, is_last: bool
+    ) -> dict[str, object]:
+        carried: dict[str, object] = {}
+        if noted is not None:
+            if noted.mark is not None:
+                carried["scenario"] = noted.mark.declaration.scenario
+            # A rerun or a crash may leave no teardown report, so a failing one carries everything as well.
+            if is_last or call.excinfo is not None:
+                carried.update(_measured(noted))
+        if call.excinfo is not None:
+            carried["raised"] = type_name(call.excinfo.type)
+            if not self._infrastructure.isdisjoint(_all_names(call.excinfo.type)):
+                carried["infrastructure"] = True
+        return carried
+
+
+def read_notes(text: str) -> Notes:
+    """Read what :class:`NoteTaker` attached."""
+    carried = json.loads(text)
+    return Notes(
+        scenario=carried.get("scenario", ""),
+        metrics=tuple(
+            Metric(name=name, value=value, kind=MetricKind(kind)) for name, value, kind in carried.get("metrics", ())
+        ),
+        reads=tuple(Read(path=path, value=value, how=ReadHow(how)) for path, value, how in carried.get("reads", ())),
+        raised=carried.get("raised", ""),
+        is_infrastructure=carried.get("infrastructure", False),
+    )
+
+
+def metric_recorder_for(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
+    """Return the ``causal_metric`` function of the requesting test."""
+    return notes_of(request.node).add_metric
+
+
+def policy_for(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    """Return the ``causal_policy`` mapping of the requesting test, which notes what that test reads."""
+    noted = notes_of(request.node)
+    if noted.policy is None:
+        noted.policy = _session_policy(request.config).fresh()
+    return noted.policy
+
+
+def notes_of(item: pytest.Item) -> ItemNotes:
+    """Return the notes of a test, begun if need be."""
+    return item.stash.setdefault(item_notes_key, ItemNotes())
+
+
+def read_mark(marker: pytest.Mark, nodeid: str) -> Mark:
+    """Check a ``scenario`` marker and return what it declares.
+
+    Raises pytest.UsageError that names the test, the argument, and what would be right.
+    """
+    arguments = dict(marker.kwargs)
+    if len(marker.args) > 1:
+        raise _wrong_mark(nodeid, f"takes one id, got {len(marker.args)}")
+    scenario = marker.args[0] if marker.args else arguments.pop("id", None)
+    if scenario is None:
+        scenario = nodeid
+    if not isinstance(scenario, str) or not scenario.strip():
+        raise _wrong_mark(nodeid, f"id must be a text that is not empty, got {scenario!r}")
+    tags, reads = (_texts(nodeid, name, arguments.pop(name, ())) for name in ("tags", "reads"))
+    criteria = tuple(
+        sorted((name, _criterion(nodeid, name, value)) for name, value in arguments.items() if value is not None)
+    )
+    return Mark(declaration=Declaration(scenario=scenario, tags=tags, criteria=criteria), reads=reads)
+
+
+def type_name(kind: type[BaseException]) -> str:
+    """Return the name that an exception type is stored under: qualified, without ``builtins``."""
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+item_notes_key = pytest.StashKey[ItemNotes]()
+_note_taker_key = pytest.StashKey[NoteTaker]()
+
+
+def register_note_taker(config: pytest.Config, taker: NoteTaker) -> None:
+    """Put the note taker to work in this process."""
+    config.stash[_note_taker_key] = taker
+    config.pluginmanager.register(taker, "causal-notes")
+
+
+def _session_policy(config: pytest.Config) -> PolicyMapping:
+    taker = config.stash.get(_note_taker_key, None)
+    if taker is None:  # the plugin is idle: the policy can be read, and nothing is recorded
+        taker = NoteTaker(infrastructure_errors=(), default_policy=None)
+        config.stash[_note_taker_key] = taker
+    if taker.default_policy is None:
+        from pytest_causal.hooks.activation import session_policy
+
+        try:
+            taker.default_policy = session_policy(config)
+        except CausalError as error:
+            raise pytest.UsageError(str(error)) from error
+    return taker.default_policy
+
+
+def _measured(noted: ItemNotes) -> dict[str, object]:
+    measured: dict[str, object] = {}
+    metrics = list(noted.metrics.values())
+    if noted.dropped:
+        metrics.append(Metric(name="causal_metrics_dropped", value=float(noted.dropped)))
+    if metrics:
+        measured["metrics"] = [(metric.name, metric.value, metric.kind) for metric in metrics]
+    reads = {read.path: read for read in (noted.policy.reads() if noted.policy is not None else ())}
+    if noted.mark is not None and noted.policy is not None:
+        for read in noted.policy.declared(noted.mark.reads):
+            reads.setdefault(read.path, read)
+    if reads:
+        measured["reads"] = [(read.path, read.value, read.how) for _, read in sorted(reads.items())]
+    return measured
+
+
+def _all_names(kind: type[BaseException]) -> set[str]:
+    names = set()
+    for base in kind.__mro__:
+        names.add(base.__qualname__)
+        names.add(f"{base.__module__}.{base.__qualname__}")
+    return names
+
+
+def _texts(nodeid: str, name: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
+        raise _wrong_mark(nodeid, f"{name} must be a list of texts, got {value!r}")
+    if not all(isinstance(part, str) for part in value):
+        raise _wrong_mark(nodeid, f"{name} must be a list of texts, got {value!r}")
+    return tuple(sorted(value) if isinstance(value, set | frozenset) else value)
+
+
+_CRITERIA_TYPES: dict[str, tuple[type, ...]] = {
+    "min_runs": (int,),
+    "min_sessions": (int,),
+    "max_failure_rate": (float,),
+    "max_age_days": (int, float),
+    "max_incomplete_rate": (int, float),
+    "alpha": (float,),
+    "flaky_weight": (int, float),
+}
+
+
+def _criterion(nodeid: str, name: str, value: object) -> object:
+    known = [each.name for each in fields(Criteria)]
+    if name not in known:
+        import difflib
+
+        near = difflib.get_close_matches(name, [*known, "tags", "reads", "id"], 1)
+        raise _wrong_mark(nodeid, f"unknown argument {name!r}" + (f", did you mean {near[0]!r}?" if near else ""))
+    if name == "unit":
+        if value not in set(Unit):
+            raise _wrong_mark(nodeid, f"unit must be 'session' or 'run', got {value!r}")
+        return str(value)
+    if name == "rule":
+        raise _wrong_mark(nodeid, "rule cannot be set for one scenario; set it in [tool.causal.criteria]")
+    if isinstance(value, bool) or not isinstance(value, _CRITERIA_TYPES[name]):
+        raise _wrong_mark(nodeid, f"{name} must be a number, got {value!r}")
+    return _in_range(nodeid, name, value)
+
+
+def _in_range(nodeid: str, name: str, value: int | float) -> int | float:
+    is_ratio = name in {"max_failure_rate", "alpha"}
+    is_share = name in {"max_incomplete_rate", "flaky_weight"}
+    fits = 0 < value < 1 if is_ratio else 0 <= value <= 1 if is_share else value >= 1 if name != "max_age_days" else value > 0
+    if not fits:  # NaN fits nowhere
+        raise _wrong_mark(nodeid, f"{name} is out of range, got {value!r}")
+    return value
+
+
+def _wrong_mark(nodeid: str, what: str) -> pytest.UsageError:
+    return pytest.UsageError(f"{nodeid}: @pytest.mark.scenario: {what}")

@@ -1,0 +1,177 @@
+"""The recorder: turns what pytest reports into runs, on the controller (or in a plain session) only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_causal import clock
+from pytest_causal.actions.conclude import Judged
+from pytest_causal.actions.recording import Recording
+from pytest_causal.actions.surroundings import is_dirty
+from pytest_causal.errors import ExitCode
+from pytest_causal.hooks.edge import Edge, guarded
+from pytest_causal.hooks.folding import Folding, Key
+from pytest_causal.hooks.notes import NoteTaker
+from pytest_causal.model.scenario import Declaration
+from pytest_causal.model.session import SessionEnding, SessionState
+
+if TYPE_CHECKING:
+    from pytest_causal.settings.sources import Settings
+
+_UNFINISHED_STATUSES = frozenset(
+    {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR}
+)
+
+
+class Recorder(Edge):
+    """Folds reports into runs and hands them to the recording; concludes it when the session ends."""
+
+    def __init__(self, recording: Recording, folding: Folding, taker: NoteTaker, settings: Settings) -> None:
+        super().__init__()
+        self.recording = recording
+        self.settings = settings
+        self.judged: list[Judged] = []
+        self.ending: SessionEnding | None = None
+        self._folding = folding
+        self._taker = taker
+        self._selected: dict[Key, None] = {}
+        self._is_interrupted = False
+        self._is_collecting_only = False
+        self._is_each = False
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Begin the session in the store. With ``strict`` a store that cannot record is a usage error."""
+        self._begin(session.config.option)
+        if self.fault and self.settings.strict:
+            raise pytest.UsageError(f"causal: {self.fault}")
+
+    @guarded
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Remember what was selected, to know at the end what never ran."""
+        self._selected.update((("", item.nodeid), None) for item in session.items)
+        self._folding.scenario_of.update(self._taker.scenario_of)
+
+    @guarded
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Record a collector that failed or was skipped whole."""
+        if not report.passed and not self._is_collecting_only:
+            run = self._folding.collection_problem(report)
+            if run is not None:
+                self.recording.add(run)
+
+    @guarded
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Fold one report; record the run that it completes."""
+        run = self._folding.add(report)
+        if run is not None:
+            self.recording.add(run)
+
+    @guarded
+    def pytest_keyboard_interrupt(self) -> None:
+        """Note that the session was interrupted: Ctrl-C or ``pytest.exit``."""
+        self._is_interrupted = True
+
+    @guarded
+    def pytest_internalerror(self) -> None:
+        """Note that the session broke inside pytest."""
+        self._is_interrupted = True
+
+    @guarded
+    def _begin(self, option: Any) -> None:
+        self._is_collecting_only = bool(option.collectonly)
+        self._is_each = getattr(option, "dist", "no") == "each"
+        if not self._is_collecting_only:
+            self.recording.start()
+
+    def note_collection(self, worker: str, nodeids: Iterable[str]) -> None:
+        """Take what an xdist worker collected; with ``--dist=each`` every worker runs all of it."""
+        name = worker if self._is_each else ""
+        self._selected.update(((name, nodeid), None) for nodeid in nodeids)
+
+    def note_worker_end(self, marks: str) -> None:
+        """Take the scenario markers that a worker saw."""
+        carried: dict[str, Any] = json.loads(marks)
+        self._folding.scenario_of.update(carried["scenario_of"])
+        for name, (tags, criteria) in carried["declarations"].items():
+            self._taker.declarations[name] = Declaration(
+                scenario=name, tags=tuple(tags), criteria=tuple((field, value) for field, value in criteria)
+            )
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """End the session in the store. With ``strict`` a record that is not whole fails a run that passed."""
+        self._conclude(session, exitstatus)
+        if self.settings.strict and self.problems() and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = ExitCode.IO_ERROR
+
+    @guarded
+    def _conclude(self, session: pytest.Session, exitstatus: int) -> None:
+        """Record what never ran, fold the evidence, and end the session."""
+        if self._is_collecting_only or not self.recording.session:
+            return
+        for run in self._folding.missing(self._selected):
+            self.recording.add(run)
+        unfinished = self._is_interrupted or exitstatus in _UNFINISHED_STATUSES
+        ending = SessionEnding(
+            state=SessionState.INTERRUPTED if unfinished else SessionState.FINISHED,
+            finished_us=clock.now_us(),
+            exit_status=int(exitstatus),
+            is_dirty=is_dirty(session.config.rootpath),
+        )
+        declarations = list(self._taker.declarations.values())
+        self.ending, self.judged = self.recording.conclude(ending, self.settings.criteria, declarations)
+
+    def problems(self) -> list[str]:
+        """Return what a person must be told about the record, a line each."""
+        found = list(self.recording.problems)
+        if self.fault and self.fault not in found:
+            found.append(self.fault)
+        if self.recording.lost:
+            found.append(f"{self.recording.lost} runs of this session are not in the history")
+        return found
+
+
+class DistributionHooks(Edge):
+    """The hooks that pytest-xdist adds; registered only where it is."""
+
+    def __init__(self, recorder: Recorder, handover: str) -> None:
+        super().__init__()
+        self._recorder = recorder
+        self._handover = handover
+
+    @guarded
+    def pytest_configure_node(self, node: Any) -> None:
+        """Hand the settings and the policy over to a worker, as they were resolved here."""
+        node.workerinput["causal"] = self._handover
+
+    @guarded
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        """Remember what a worker selected."""
+        self._recorder.note_collection(node.gateway.id, ids)
+
+    @guarded
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Take what a worker sent at its end; one that crashed sent nothing."""
+        marks = getattr(node, "workeroutput", {}).get("causal")
+        if marks:
+            self._recorder.note_worker_end(marks)
+
+
+class WorkerEnd:
+    """Sends what a worker alone knows to the controller when the worker ends."""
+
+    def __init__(self, taker: NoteTaker) -> None:
+        self._taker = taker
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Send the scenario markers, if there are any."""
+        if self._taker.scenario_of:
+            declarations = {
+                name: [each.tags, each.criteria] for name, each in self._taker.declarations.items()
+            }
+            carried = {"scenario_of": self._taker.scenario_of, "declarations": declarations}
+            session.config.workeroutput["causal"] = json.dumps(carried)  # type: ignore[attr-defined]

@@ -1,0 +1,131 @@
+"""What pytest's terminal shows of us: one header line, one section at the end, and under ``-q`` only what matters."""
+
+from __future__ import annotations
+
+import heapq
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from pytest_causal.actions.conclude import Judged
+from pytest_causal.hooks.edge import Edge, guarded
+from pytest_causal.hooks.recorder import Recorder
+from pytest_causal.model.evidence import Verdict
+from pytest_causal.model.session import SessionState
+from pytest_causal.views.escape import terminal
+from pytest_causal.views.summary import Line, Row, SessionView, attention_lines, importance, summary_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pytest
+
+    from pytest_causal.store.interface import HistoryStore
+
+
+class Reporter(Edge):
+    """Writes the header and the summary; lets go of the store at the end, being the last to need it."""
+
+    def __init__(self, recorder: Recorder, header: str) -> None:
+        super().__init__()
+        self._recorder = recorder
+        self._header = header
+        self._is_told = False
+
+    def pytest_report_header(self) -> str:
+        """Say that this run is recorded, and where."""
+        return self._header
+
+    @guarded
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+        """Write the section, or under ``-q`` the lines that need attention; then what went wrong, if anything did."""
+        verbosity = config.get_verbosity()
+        recorder = self._recorder
+        store = recorder.recording.store
+        if recorder.ending is not None and store is not None:
+            limit = None if verbosity > 0 else recorder.settings.summary_lines
+            view = self._view(store, limit)
+            if verbosity >= 0:
+                terminalreporter.write_sep("=", "causal")
+                width = terminalreporter._tw.fullwidth
+                _write(terminalreporter, summary_lines(view, limit=limit, width=width))
+            else:
+                _write(terminalreporter, attention_lines(view))
+        self._tell_problems(terminalreporter)
+
+    @guarded
+    def pytest_unconfigure(self) -> None:
+        """Release the store; tell the problems that no terminal section could tell."""
+        self._tell_problems(None)
+        self._recorder.recording.close()
+
+    def _tell_problems(self, terminalreporter: pytest.TerminalReporter | None) -> None:
+        if self._is_told:
+            return
+        self._is_told = True
+        for problem in self._recorder.problems():
+            line = f"causal: {terminal(problem)}"
+            if terminalreporter is not None:
+                terminalreporter.write_line(line, yellow=True)
+            else:
+                print(line, file=sys.stderr)  # noqa: T201 - there is no reporter to write through
+
+    def _view(self, store: HistoryStore, limit: int | None) -> SessionView:
+        recorder = self._recorder
+        number = recorder.recording.session
+        session = store.session(number)
+        chosen = self._chosen(limit)
+        names = store.scenario_names([each.scenario_id for each in chosen])
+        return SessionView(
+            location=store.location,
+            number=number,
+            outcomes=store.outcome_counts(number),
+            verdicts=Counter(each.decision.verdict for each in recorder.judged),
+            rows=[self._row(each, names[each.scenario_id], store) for each in chosen],
+            broken=session.ending.broken,
+            is_trusted=session.facts.is_trusted,
+            is_finished=session.ending.state is SessionState.FINISHED,
+        )
+
+    def _chosen(self, limit: int | None) -> Sequence[Judged]:
+        """Return the scenarios that a screenful shows, and all that need attention."""
+        judged = self._recorder.judged
+        if limit is None:
+            return judged
+        chosen = heapq.nsmallest(limit, judged, key=self._importance)
+        held = {id(each) for each in chosen}
+        pressing = [each for each in judged if self._is_pressing(each) and id(each) not in held]
+        return [*chosen, *pressing]
+
+    def _importance(self, judged: Judged) -> tuple[int, int, bool]:
+        return importance(
+            judged.decision.verdict, is_newly_flaky=self._is_newly_flaky(judged), is_changed=judged.is_changed
+        )
+
+    def _is_pressing(self, judged: Judged) -> bool:
+        is_newly_rejected = judged.is_changed and judged.decision.verdict is Verdict.REJECTED
+        return is_newly_rejected or self._is_newly_flaky(judged)
+
+    def _is_newly_flaky(self, judged: Judged) -> bool:
+        return judged.evidence.contradictions > 0 and judged.evidence.flaky_since == self._recorder.recording.session
+
+    def _row(self, judged: Judged, name: str, store: HistoryStore) -> Row:
+        evidence = judged.evidence
+        since = ""
+        if evidence.contradictions and evidence.flaky_since:
+            first = store.session(evidence.flaky_since).facts
+            since = f"commit {first.commit[:10]}" if first.commit else f"session {evidence.flaky_since}"
+        return Row(
+            name=name,
+            evidence=evidence,
+            criteria=judged.criteria,
+            decision=judged.decision,
+            is_changed=judged.is_changed,
+            is_newly_flaky=self._is_newly_flaky(judged),
+            flaky_since=since,
+        )
+
+
+def _write(terminalreporter: pytest.TerminalReporter, lines: Sequence[Line]) -> None:
+    for line in lines:
+        terminalreporter.write_line(line.text, **dict.fromkeys(line.marks, True))

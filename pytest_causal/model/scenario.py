@@ -1,0 +1,25 @@
+"""What a test's author declared about a scenario with ``@pytest.mark.scenario``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_causal.model.evidence import Criteria
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """The declared side of a scenario: tags, and criteria that replace the general ones.
+
+    ``criteria`` holds (field of :class:`~pytest_causal.model.evidence.Criteria`, value) pairs, sorted by field.
+    """
+
+    scenario: str
+    tags: tuple[str, ...] = ()
+    criteria: tuple[tuple[str, Any], ...] = ()
+
+    def criteria_over(self, general: Criteria) -> Criteria:
+        """Return the criteria in force for this scenario."""
+        return replace(general, **dict(self.criteria)) if self.criteria else general

@@ -1,0 +1,84 @@
+"""What pytest loads. Installed alone it stays idle: it registers a marker and two fixtures, and imports nothing more.
+
+``-p causal`` turns recording on. So does every other way of naming the plugin on purpose (``-p pytest_causal``,
+``PYTEST_PLUGINS``, ``pytest_plugins`` in a conftest), because a recorder that was asked for and is silently absent
+is worse than an error. The parts that do the work live in :mod:`pytest_causal.hooks` and are imported on activation.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+NAMES = frozenset({"causal", "pytest_causal", "pytest_causal.plugin"})
+"""The names by which a person may ask for this plugin."""
+
+_MARKER = (
+    "scenario(id=None, *, tags=(), reads=(), unit=None, min_runs=None, min_sessions=None, max_failure_rate=None): "
+    "name the scenario under which this test's evidence gathers, and what it must show"
+)
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the options of an active plugin; an idle one adds none, and says so to a person who gives one."""
+    config = pluginmanager.get_plugin("pytestconfig")
+    if pluginmanager.get_name(sys.modules[__name__]) != "causal":
+        pluginmanager.set_blocked("causal")  # named by its module: the entry point must not load it once more
+    if _is_requested(config, pluginmanager):
+        from pytest_causal.hooks.activation import add_options
+
+        add_options(parser)
+        config.stash[_active_key] = True
+    elif stray := [str(arg) for arg in config.invocation_params.args if str(arg).startswith("--causal-")]:
+        raise pytest.UsageError(f"{stray[0].partition('=')[0]} needs the plugin to be active; add -p causal")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker, and the working parts when the plugin was asked for."""
+    config.addinivalue_line("markers", _MARKER)
+    if config.stash.get(_active_key, False) or _asked_by_conftest(config):
+        from pytest_causal.hooks.activation import activate
+
+        activate(config)
+
+
+@pytest.fixture
+def causal_policy(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    """The policy in force: a read-only mapping that notes each leaf a test takes from it."""
+    from pytest_causal.hooks.notes import policy_for
+
+    return policy_for(request)
+
+
+@pytest.fixture
+def causal_metric(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
+    """A function ``causal_metric(name, value)`` that records a number with this test's run."""
+    from pytest_causal.hooks.notes import metric_recorder_for
+
+    return metric_recorder_for(request)
+
+
+_active_key = pytest.StashKey[bool]()
+
+
+def _is_requested(config: pytest.Config, pluginmanager: pytest.PytestPluginManager) -> bool:
+    """Whether a person named the plugin; being found through its entry point alone is no request."""
+    if pluginmanager.is_blocked("pytest_causal"):
+        return False
+    named = getattr(config, "known_args_namespace", None)
+    asked = {name.strip() for name in getattr(named, "plugins", ())}
+    asked.update(name.strip() for name in os.environ.get("PYTEST_PLUGINS", "").split(","))
+    return not NAMES.isdisjoint(asked)
+
+
+def _asked_by_conftest(config: pytest.Config) -> bool:
+    for plugin in config.pluginmanager.get_plugins():
+        names = getattr(plugin, "pytest_plugins", ())
+        if not NAMES.isdisjoint([names] if isinstance(names, str) else names):
+            return True
+    return False

@@ -1,0 +1,165 @@
+"""Identities: the numbers under which names and reads are stored, remembered while a store is open.
+
+All of it happens inside a write transaction, which in SQLite only one process has at a time: what is not found cannot
+appear before it is added, so ids may be given out as one more than the highest. Committed ids never change and nothing
+is ever deleted, so what was learnt from committed data holds. What was learnt in a transaction that is undone does not,
+and :meth:`forget` drops everything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from pytest_causal.model.run import Read, ReadHow
+from pytest_causal.store.interface import NO_READS
+from pytest_causal.store.text import from_stored, to_stored, to_stored_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Statements:
+    """How one table of names is read and extended; ``find`` takes a JSON array of names."""
+
+    find: str
+    highest: str
+    add: str
+
+
+_NODES = _Statements(
+    find="SELECT name, id FROM nodes WHERE name IN (SELECT value FROM json_each(?))",
+    highest="SELECT coalesce(max(id), 0) FROM nodes",
+    add="INSERT INTO nodes (id, name) VALUES (?, ?)",
+)
+_METRIC_NAMES = _Statements(
+    find="SELECT name, id FROM metric_names WHERE name IN (SELECT value FROM json_each(?))",
+    highest="SELECT coalesce(max(id), 0) FROM metric_names",
+    add="INSERT INTO metric_names (id, name) VALUES (?, ?)",
+)
+_CRITERIA = _Statements(
+    find="SELECT name, id FROM criteria WHERE name IN (SELECT value FROM json_each(?))",
+    highest="SELECT coalesce(max(id), 0) FROM criteria",
+    add="INSERT INTO criteria (id, name) VALUES (?, ?)",
+)
+_SCENARIOS = _Statements(
+    find="SELECT name, id FROM scenarios WHERE name IN (SELECT value FROM json_each(?))",
+    highest="SELECT coalesce(max(id), 0) FROM scenarios",
+    add="INSERT INTO scenarios (id, name) VALUES (?, ?)",
+)
+_MARK_SEEN = """
+    UPDATE scenarios SET first_session = ?
+    WHERE first_session IS NULL AND id IN (SELECT value FROM json_each(?))
+"""
+_FIND_READS = "SELECT id FROM reads WHERE digest = ?"
+_HIGHEST_READS = "SELECT coalesce(max(id), 0) FROM reads"
+_ADD_READS = "INSERT INTO reads (id, digest) VALUES (?, ?)"
+_ADD_LEAF = "INSERT INTO read_leaves (reads_id, path, value, how) VALUES (?, ?, ?, ?)"
+_LEAVES = "SELECT path, value, how FROM read_leaves WHERE reads_id = ? ORDER BY path"
+
+
+class Names:
+    """The ids of one table of names."""
+
+    def __init__(self, statements: _Statements) -> None:
+        self._statements = statements
+        self._ids: dict[str, int] = {}
+
+    def learn(self, connection: sqlite3.Connection, names: Collection[str]) -> list[int]:
+        """Make sure that each name has an id; return the ids of those that were not remembered."""
+        stored_as = {name: to_stored_name(name) for name in names if name not in self._ids}
+        if not stored_as:
+            return []
+        stored = dict.fromkeys(stored_as.values())
+        found = dict(connection.execute(self._statements.find, (json.dumps(list(stored), ensure_ascii=False),)))
+        unseen = [name for name in stored if name not in found]
+        if unseen:
+            (highest,) = connection.execute(self._statements.highest).fetchone()
+            added = list(enumerate(unseen, highest + 1))
+            connection.executemany(self._statements.add, added)
+            found.update((name, id_) for id_, name in added)
+        self._ids.update((name, found[stored]) for name, stored in stored_as.items())
+        return list(found.values())
+
+    def __getitem__(self, name: str) -> int:
+        """Return the id of a name that was learnt."""
+        return self._ids[name]
+
+    def forget(self) -> None:
+        """Forget all."""
+        self._ids.clear()
+
+
+class ReadSets:
+    """The ids of sets of policy leaves."""
+
+    def __init__(self) -> None:
+        self._ids: dict[tuple[Read, ...], int] = {(): NO_READS}
+
+    def learn(self, connection: sqlite3.Connection, reads: tuple[Read, ...]) -> int:
+        """Return the id of a set of reads, which is added if it is new. ``reads`` is sorted by path."""
+        known = self._ids.get(reads)
+        if known is not None:
+            return known
+        leaves = [(to_stored(read.path), to_stored(read.value), read.how.value) for read in reads]
+        digest = hashlib.sha256(json.dumps(leaves).encode()).hexdigest()
+        found = connection.execute(_FIND_READS, (digest,)).fetchone()
+        if found is None:
+            (highest,) = connection.execute(_HIGHEST_READS).fetchone()
+            found = (highest + 1,)
+            connection.execute(_ADD_READS, (found[0], digest))
+            connection.executemany(_ADD_LEAF, [(found[0], *leaf) for leaf in leaves])
+        self._ids[reads] = int(found[0])
+        return self._ids[reads]
+
+    def forget(self) -> None:
+        """Forget all but the empty set."""
+        self._ids = {(): NO_READS}
+
+
+class Identities:
+    """All ids that recording needs."""
+
+    def __init__(self) -> None:
+        self.scenarios = Names(_SCENARIOS)
+        self.nodes = Names(_NODES)
+        self.metric_names = Names(_METRIC_NAMES)
+        self.criteria = Names(_CRITERIA)
+        self.reads = ReadSets()
+
+    def learn_scenarios(self, connection: sqlite3.Connection, names: Collection[str], session: int) -> None:
+        """Make sure that each scenario has an id, and that it says which session ran it first."""
+        learnt = self.scenarios.learn(connection, names)
+        if learnt:
+            connection.execute(_MARK_SEEN, (session, json.dumps(learnt)))
+
+    def forget(self) -> None:
+        """Forget what may have been learnt in a transaction that was undone."""
+        for each in (self.scenarios, self.nodes, self.metric_names, self.criteria, self.reads):
+            each.forget()
+
+
+def load_reads(connection: sqlite3.Connection, reads_id: int) -> tuple[Read, ...]:
+    """Return the leaves behind a reads id, sorted by path; none for ``NO_READS`` and for an unknown id."""
+    return tuple(
+        sorted(
+            Read(path=from_stored(path), value=from_stored(value), how=ReadHow(how))
+            for path, value, how in connection.execute(_LEAVES, (reads_id,))
+        )
+    )
+
+
+def unite(sets: Iterable[tuple[Read, ...]]) -> tuple[Read, ...] | None:
+    """Return the union of sets of reads, each path known in the best way, or ``None`` if they contradict each other."""
+    union: dict[str, Read] = {}
+    for read in (read for reads in sets for read in reads):
+        kept = union.setdefault(read.path, read)
+        if kept.value != read.value:
+            return None
+        if _RANK[read.how] < _RANK[kept.how]:
+            union[read.path] = read
+    return tuple(sorted(union.values()))
+
+
+_RANK = {how: rank for rank, how in enumerate(ReadHow)}

@@ -1,0 +1,189 @@
+"""What a history store promises. One contract suite holds every backend to it.
+
+A store knows meaning (sessions, runs, evidence) and hides mechanics (SQL, locks, files). It decides nothing.
+Every method that writes is one transaction: it happened or it did not. Methods raise
+:class:`~pytest_causal.errors.StoreError` and its kin, never a driver's own exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from pytest_causal.model.evidence import Evidence, Tally
+from pytest_causal.model.run import Outcome, Read, Run
+from pytest_causal.model.scenario import Declaration
+from pytest_causal.model.session import Session, SessionEnding, SessionFacts
+
+NO_READS = 0
+"""The reads id of runs that took nothing from the policy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A scenario as stored. ``name`` is cut and marked with a hash where it was too long to keep whole."""
+
+    id: int
+    name: str
+    first_session: int
+    last_session: int
+    declaration: Declaration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A run as read back, with the session it belongs to."""
+
+    id: int
+    session: int
+    session_uid: str
+    run: Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryQuery:
+    """Which runs to read back, newest first. Empty fields do not restrict; ``since_us`` is inclusive."""
+
+    scenario: str = ""
+    outcomes: tuple[Outcome, ...] = ()
+    branch: str = ""
+    since_us: int = 0
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """``old`` is another name of ``new``, declared by a person."""
+
+    old: str
+    new: str
+    created_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreHealth:
+    """What ``causal doctor`` shows of a store. ``problems`` is empty when all is well."""
+
+    location: str
+    schema_version: int
+    size_bytes: int
+    sessions: int
+    runs: int
+    scenarios: int
+    running: int
+    quarantined: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+class Conclusion(Protocol):
+    """The view inside the transaction that concludes a session: read tallies and evidence, write evidence back.
+
+    All of it commits together when the ``with`` block of :meth:`HistoryStore.concluding` ends well.
+    """
+
+    def tallies(self) -> Iterator[Tally]:
+        """Yield one tally per (scenario, arm) of the session being concluded, with its order already given out."""
+
+    def overlapping_scenarios(self) -> frozenset[int]:
+        """Return scenarios of this session that another concluded session of the same key also ran."""
+
+    def evidence(self, criteria_key: str) -> Iterator[Evidence]:
+        """Yield all running states, under these criteria, of the scenarios of the session being concluded."""
+
+    def scenarios_without_state(self, criteria_key: str) -> frozenset[int]:
+        """Return scenarios of this session that have older concluded units but no state under these criteria."""
+
+    def units(self, scenario_ids: Iterable[int]) -> Iterator[Tally]:
+        """Yield, from the runs, every unit of these scenarios in history order (sessions of one key merged)."""
+
+    def put_evidence(self, criteria_key: str, states: Sequence[Evidence]) -> None:
+        """Write running states, each replacing what was kept for its (scenario, reads)."""
+
+    def drop_evidence(self, criteria_key: str, scenario_ids: Iterable[int]) -> None:
+        """Remove all running states of these scenarios under these criteria, before they are written anew."""
+
+
+class HistoryStore(Protocol):
+    """A place where history is kept."""
+
+    location: str
+    busy_seconds: float
+    """How long a write waits for another writer before it raises StoreBusyError; may be set at any time."""
+
+    def begin_session(self, facts: SessionFacts) -> int:
+        """Store a session as running and return its number. A uid that is already stored is refused (DataError)."""
+
+    def add_runs(self, session: int, runs: Sequence[Run]) -> None:
+        """Store whole runs of a running session, all or none."""
+
+    def declare(self, declarations: Sequence[Declaration]) -> None:
+        """Keep what tests declare of their scenarios, replacing what was declared before; unseen names are added."""
+
+    def declarations(self) -> dict[int, Declaration]:
+        """Return, by scenario id, the declarations that change criteria."""
+
+    def concluding(self, session: int, ending: SessionEnding) -> AbstractContextManager[Conclusion]:
+        """Open the one transaction in which a session ends, gets its order, and has its evidence folded.
+
+        Raises DataError for a session that was concluded before.
+        """
+
+    def dead_sessions(self) -> list[Session]:
+        """Return sessions still marked running whose process is gone."""
+
+    def session(self, number: int) -> Session:
+        """Return one session; raises MissingInputError."""
+
+    def sessions(self, limit: int | None = None) -> list[Session]:
+        """Return sessions, newest first."""
+
+    def find_session(self, uid: str) -> Session | None:
+        """Return the session with this uid, if it is stored."""
+
+    def outcome_counts(self, session: int) -> dict[Outcome, int]:
+        """Return how many runs of a session ended each way."""
+
+    def failure_kinds(self, session: int) -> dict[tuple[Outcome, str], int]:
+        """Return how many runs of a session ended with each (outcome, cause type); superseded runs left out."""
+
+    def scenarios(self) -> list[Scenario]:
+        """Return all scenarios that are not aliases of another, by name."""
+
+    def scenario_names(self, ids: Iterable[int]) -> dict[int, str]:
+        """Return the names of these scenarios, by id."""
+
+    def all_evidence(self, criteria_key: str | None = None) -> Iterator[Evidence]:
+        """Yield all running states, by scenario then reads, without touching a run."""
+
+    def reads(self, reads_id: int) -> tuple[Read, ...]:
+        """Return the policy leaves behind a reads id; ``NO_READS`` has none."""
+
+    def history(self, query: HistoryQuery) -> Iterator[RunRecord]:
+        """Yield runs, newest first."""
+
+    def alias(self, old: str, new: str, created_us: int) -> None:
+        """Declare that ``old`` is ``new`` from now on and for all that is stored.
+
+        Raises MissingInputError when ``old`` was never seen, UsageError for a cycle or an alias of an alias's own.
+        Evidence of ``new`` is recomputed by the caller.
+        """
+
+    def aliases(self) -> list[Alias]:
+        """Return all aliases, by old name."""
+
+    def health(self, *, deep: bool = False) -> StoreHealth:
+        """Check the store; ``deep`` also reads every page."""
+
+    def checkpoint(self) -> None:
+        """Fold the write-ahead log into the main file where the backend has one."""
+
+    def is_moved(self) -> bool:
+        """Whether the open store is no longer the one at its location (deleted, renamed, replaced)."""
+
+    def set_aside(self) -> str:
+        """Close a damaged store and move it aside, whole, under a name that says so; return where it is now."""
+
+    def close(self) -> None:
+        """Release everything; safe to call twice."""

@@ -1,0 +1,88 @@
+"""Migrations: numbered SQL files that make every released schema into the current one.
+
+``migrations/0001_history.sql`` makes an empty file a store of schema 1, ``0002_...`` makes schema 1 into schema 2, and so
+on. All that are missing run in one transaction together with the new version number: a store is old or new, never
+between. Released files are never edited; a store whose schema is not what they make is not ours.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+APPLICATION_ID = 0x43617573  # "Caus"
+"""Marks a SQLite file as ours, in its header."""
+
+SHIPPED = Path(__file__).parent / "migrations"
+
+Schema = tuple[tuple[str, str, str, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """One numbered step: ``script`` makes schema ``number - 1`` into schema ``number``."""
+
+    number: int
+    name: str
+    script: str
+
+    def statements(self) -> Iterator[str]:
+        """Yield the statements of the script one by one, since ``executescript`` would end the transaction."""
+        statement = ""
+        for line in self.script.splitlines(keepends=True):
+            statement += line
+            if sqlite3.complete_statement(statement):
+                yield statement
+                statement = ""
+        yield statement  # the comments after the last one, or a statement that lacks its semicolon
+
+
+@cache
+def load_migrations(folder: Path = SHIPPED) -> tuple[Migration, ...]:
+    """Read the migrations of a folder; they are numbered from 1 without gaps."""
+    found = [
+        Migration(number=int(path.name[:4]), name=path.stem, script=path.read_text("utf-8"))
+        for path in sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.sql"))
+    ]
+    if [each.number for each in found] != list(range(1, len(found) + 1)):
+        raise RuntimeError(f"the migrations in {folder} are not numbered 1, 2, 3, ...: {[each.name for each in found]}")
+    return tuple(found)
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> int:
+    """Run the missing migrations inside the caller's write transaction; return how many ran.
+
+    The version is read inside the transaction, so that of many processes exactly one migrates.
+    """
+    version = read_version(connection)
+    missing = migrations[version:]
+    for migration in missing:
+        for statement in migration.statements():
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={migration.number}")
+    return len(missing)
+
+
+def read_version(connection: sqlite3.Connection) -> int:
+    """Return the schema version in the header of a file; 0 for an empty one."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def read_schema(connection: sqlite3.Connection) -> Schema:
+    """Return everything that the schema of a file declares, sorted."""
+    return tuple(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"))
+
+
+@cache
+def expected_schema(migrations: tuple[Migration, ...]) -> Schema:
+    """Return the schema that these migrations make of an empty file."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        migrate(connection, migrations)
+        return read_schema(connection)
+    finally:
+        connection.close()

@@ -1,0 +1,160 @@
+-- Schema 1. Released migrations are never edited, comments included: a store is known by this very text.
+
+-- Which store this is. One row.
+CREATE TABLE origin (
+    uid TEXT NOT NULL  -- random; tells a write-ahead log of another store from ours
+) STRICT;
+
+INSERT INTO origin (uid) VALUES (lower(hex(randomblob(16))));
+
+-- One invocation and the facts under which its runs were made.
+CREATE TABLE sessions (
+    number INTEGER PRIMARY KEY,       -- place in this store, in order of beginning
+    uid TEXT NOT NULL UNIQUE,         -- unique for ever: recorded or imported twice is one session
+    key TEXT NOT NULL,                -- the unit of evidence; shards of one CI run share it
+    ord INTEGER UNIQUE,               -- place in the history, given out when concluded; NULL until then
+    state TEXT NOT NULL,              -- running, finished, interrupted or abandoned
+    kind TEXT NOT NULL,               -- what ran: pytest, soak, ...
+    started_us INTEGER NOT NULL,      -- microseconds since the epoch, UTC
+    finished_us INTEGER NOT NULL,     -- the same; 0 while running
+    exit_status INTEGER,              -- of the process; NULL where unknown
+    broken TEXT NOT NULL,             -- why the session as a whole is no evidence; empty if it is
+    commit_id TEXT NOT NULL,          -- of the version control; empty where unknown
+    branch TEXT NOT NULL,             -- empty where unknown
+    is_dirty INTEGER,                 -- 1 if the working copy differed from the commit; NULL where unknown
+    ci_provider TEXT NOT NULL,        -- empty outside CI
+    ci_run TEXT NOT NULL,             -- empty outside CI
+    ci_attempt TEXT NOT NULL,         -- empty outside CI
+    ci_job TEXT NOT NULL,             -- empty outside CI
+    is_trusted INTEGER NOT NULL,      -- 0 for code from outside: recorded, never counted
+    python TEXT NOT NULL,             -- version
+    platform TEXT NOT NULL,           -- operating system and machine
+    host TEXT NOT NULL,               -- name of the machine
+    process TEXT NOT NULL,            -- PID:START of the recording process
+    plugin_version TEXT NOT NULL,     -- of pytest-causal
+    pytest_version TEXT NOT NULL,     -- empty for other kinds
+    workers INTEGER NOT NULL,         -- xdist workers; 0 where not distributed
+    profile TEXT NOT NULL,            -- policy profile in force
+    policy_fingerprint TEXT NOT NULL, -- of the policy in force
+    first_run INTEGER,                -- lowest runs.id of this session; NULL before the first run
+    last_run INTEGER,                 -- highest; the range holds runs of sessions at the same time as well
+    runs INTEGER NOT NULL DEFAULT 0   -- how many
+) STRICT;
+
+-- Shards of one CI run find each other by their key.
+CREATE INDEX sessions_by_key ON sessions (key);
+
+-- Sessions that may have to be concluded for a process that was killed.
+CREATE INDEX sessions_running ON sessions (host) WHERE state = 'running';
+
+-- What is being tried. Names are stored as pytest_causal/store/text.py says.
+CREATE TABLE scenarios (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,        -- at most 512 characters, or 512 and a hash
+    alias_of INTEGER REFERENCES scenarios (id), -- the scenario that this is another name of, never itself an alias
+    aliased_us INTEGER,               -- when that was declared, microseconds since the epoch, UTC
+    first_session INTEGER REFERENCES sessions (number),   -- that stored a run of it; NULL if only declared
+    first_concluded INTEGER REFERENCES sessions (number), -- first session to count for it; NULL before
+    declaration TEXT                  -- JSON {"tags": [...], "criteria": {...}}; NULL where nothing is declared
+) STRICT;
+
+-- Other names of a scenario.
+CREATE INDEX scenarios_aliases ON scenarios (alias_of) WHERE alias_of IS NOT NULL;
+
+-- Node ids that differ from the name of their scenario.
+CREATE TABLE nodes (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE         -- stored as names of scenarios are
+) STRICT;
+
+-- One execution of a scenario. Narrow and without a second index: appending costs the same at any length.
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,           -- in order of storing, without gaps
+    session INTEGER NOT NULL REFERENCES sessions (number),
+    scenario_id INTEGER NOT NULL REFERENCES scenarios (id), -- the name it ran under, even if that is an alias now
+    node_id INTEGER REFERENCES nodes (id), -- NULL where the node id is the scenario's name
+    outcome TEXT NOT NULL,            -- passed failed error skipped xfailed xpassed crashed missing
+    cause INTEGER NOT NULL,           -- 0: none; 1: see causes; 2: see causes, and infrastructure is to blame
+    started_us INTEGER NOT NULL,      -- microseconds since the epoch, UTC
+    setup_seconds REAL NOT NULL,
+    call_seconds REAL NOT NULL,
+    teardown_seconds REAL NOT NULL,
+    attempt INTEGER NOT NULL,         -- counts reruns, from 1
+    occurrence INTEGER NOT NULL,      -- tells apart runs of one node id that are not reruns, from 1
+    is_superseded INTEGER NOT NULL,   -- 1 if it was rerun
+    reads_id INTEGER NOT NULL,        -- what it took from the policy; 0: nothing
+    worker TEXT,                      -- of xdist; NULL where not distributed
+    arm TEXT                          -- of a trial; NULL for control
+) STRICT;
+
+-- Why runs did not simply pass.
+CREATE TABLE causes (
+    run_id INTEGER PRIMARY KEY REFERENCES runs (id),
+    phase TEXT NOT NULL,              -- collect, setup, call, teardown or empty
+    type TEXT NOT NULL,               -- qualified name of the exception, xpassed(strict), or empty
+    message TEXT NOT NULL             -- capped and redacted
+) STRICT;
+
+CREATE TABLE metric_names (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE         -- stored as names of scenarios are
+) STRICT;
+
+-- Numbers that runs reported, in the order in which they did.
+CREATE TABLE metrics (
+    run_id INTEGER NOT NULL REFERENCES runs (id),
+    place INTEGER NOT NULL,           -- from 0
+    name_id INTEGER NOT NULL REFERENCES metric_names (id),
+    value REAL,                       -- NULL unless kind is number
+    kind TEXT NOT NULL,               -- number, nan, inf, -inf or other
+    PRIMARY KEY (run_id, place)
+) STRICT, WITHOUT ROWID;
+
+-- Sets of policy leaves that runs took; 0, the empty set, is not stored.
+CREATE TABLE reads (
+    id INTEGER PRIMARY KEY,
+    digest TEXT NOT NULL UNIQUE       -- SHA-256 of the leaves as canonical JSON
+) STRICT;
+
+CREATE TABLE read_leaves (
+    reads_id INTEGER NOT NULL REFERENCES reads (id),
+    path TEXT NOT NULL,               -- dotted
+    value TEXT NOT NULL,              -- canonical JSON
+    how TEXT NOT NULL,                -- tracked, observed or declared
+    PRIMARY KEY (reads_id, path)
+) STRICT, WITHOUT ROWID;
+
+-- The criteria under which running states are kept.
+CREATE TABLE criteria (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE         -- the state key of the criteria
+) STRICT;
+
+-- Running states: what decisions are made from. Each can be recomputed from the runs.
+CREATE TABLE evidence (
+    criteria_id INTEGER NOT NULL REFERENCES criteria (id),
+    scenario_id INTEGER NOT NULL REFERENCES scenarios (id), -- never an alias
+    reads_id INTEGER NOT NULL,        -- 0: the runs took nothing
+    passed INTEGER NOT NULL,          -- executions, here and below
+    failed INTEGER NOT NULL,          -- flaky ones included
+    errors INTEGER NOT NULL,
+    flaky INTEGER NOT NULL,           -- of failed
+    skipped INTEGER NOT NULL,
+    missing INTEGER NOT NULL,
+    infrastructure INTEGER NOT NULL,
+    units INTEGER NOT NULL,           -- units that held evidence
+    badness REAL NOT NULL,            -- sum of their failed fractions
+    weights BLOB NOT NULL,            -- 7 of wealth, then 5 of ruin: little-endian doubles
+    recent INTEGER NOT NULL,          -- bits of the last units, newest lowest, 1: incomplete
+    recent_units INTEGER NOT NULL,    -- how many bits
+    last_order INTEGER NOT NULL,      -- place in the history of the newest unit
+    last_session INTEGER NOT NULL,    -- number of its newest session
+    last_badness REAL NOT NULL,       -- failed fraction of the newest unit
+    last_run_us INTEGER NOT NULL,     -- microseconds since the epoch, UTC
+    commit_seen TEXT NOT NULL,        -- newest clean commit
+    commit_marks INTEGER NOT NULL,    -- 1: passed there, 2: failed there
+    contradictions INTEGER NOT NULL,  -- times it was seen to be flaky
+    flaky_since INTEGER NOT NULL,     -- number of the session of the first; 0: never
+    verdict TEXT NOT NULL,            -- what was last concluded
+    PRIMARY KEY (criteria_id, scenario_id, reads_id)
+) STRICT, WITHOUT ROWID;

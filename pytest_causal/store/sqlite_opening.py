@@ -1,0 +1,250 @@
+"""Opening a SQLite store: a file is examined before it is trusted, and made, mended or migrated under a lock.
+
+The order matters. Whose file it is, is read past locks and log (``immutable``), so that another program's database is
+not touched in the least. A write-ahead log that belongs to another store is noticed before SQLite would fold it in.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_causal.errors import MissingInputError, StoreCorruptError, StoreError, StoreRefusedError
+from pytest_causal.store.database import Database, translated
+from pytest_causal.store.location import FileIdentity, companion, examine, make_empty_file, make_folder
+from pytest_causal.store.migrations import (
+    APPLICATION_ID,
+    Migration,
+    expected_schema,
+    load_migrations,
+    migrate,
+    read_schema,
+    read_version,
+)
+from pytest_causal.store.quarantine import holding, set_aside, set_aside_strays
+
+_PAST_LOG = "ro&immutable=1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """An open database that holds a store, the file it is in, and what a person should be told of the opening."""
+
+    database: Database
+    file: FileIdentity
+    schema_version: int
+    notices: tuple[str, ...] = ()
+
+
+def open_for_writing(
+    path: Path,
+    *,
+    busy_seconds: float,
+    now_us: Callable[[], int],
+    migrations: tuple[Migration, ...] | None = None,
+) -> Opened:
+    """Open the store at ``path``, after making, mending or migrating it where that is needed."""
+    steps = load_migrations() if migrations is None else migrations
+    make_folder(path.parent)
+    try:
+        opened = _open_ready(path, busy_seconds, steps)
+    except (StoreCorruptError, StoreRefusedError):
+        opened = None  # perhaps seen while another process was mending it: look again, with the folder held
+    if opened is not None:
+        return opened
+    with holding(path.parent, busy_seconds=busy_seconds):
+        return _open_held(path, busy_seconds, steps, now_us())
+
+
+def open_for_reading(path: Path, *, busy_seconds: float, migrations: tuple[Migration, ...] | None = None) -> Opened:
+    """Open the store at ``path`` as it is. A newer schema is read as far as it is understood, with a notice."""
+    steps = load_migrations() if migrations is None else migrations
+    file = examine(path)
+    if file is None or file.size_bytes == 0:
+        raise MissingInputError(f"there is no history store at {path}", "record one: pytest -p causal")
+    _check_owner(path, busy_seconds)
+    _check_log(path, busy_seconds)
+    database = _open_readable(path, busy_seconds)
+    try:
+        version = _version(database)
+        if version < len(steps):
+            raise StoreRefusedError(
+                f"the history store {path} has schema {version}, and this version reads schema {len(steps)}",
+                "record a session into it, which brings it up to date",
+            )
+        notices = (_newer(path, version, len(steps)),) if version > len(steps) else ()
+        if not notices:
+            _check_schema(database, steps)
+    except BaseException:
+        database.close()
+        raise
+    return Opened(database=database, file=file, schema_version=version, notices=notices)
+
+
+def _open_ready(path: Path, busy_seconds: float, steps: tuple[Migration, ...]) -> Opened | None:
+    """Open a store that is up to date; ``None`` if it has to be made or migrated first."""
+    file = examine(path)
+    if file is None or file.size_bytes == 0:
+        return None
+    _check_owner(path, busy_seconds)
+    _check_log(path, busy_seconds)
+    database = Database(path, mode="rw", busy_seconds=busy_seconds)
+    is_ready = False
+    try:
+        version = _version(database)
+        if version > len(steps):
+            raise StoreRefusedError(_newer(path, version, len(steps)), "upgrade pytest-causal, or choose another store")
+        has_log = database.value("PRAGMA journal_mode") == "wal"
+        if version == len(steps) and has_log and file.is_same_file(examine(path)):
+            _check_schema(database, steps)
+            is_ready = True
+            return Opened(database=database, file=file, schema_version=version)
+        return None
+    finally:
+        if not is_ready:
+            database.close()
+
+
+def _open_held(path: Path, busy_seconds: float, steps: tuple[Migration, ...], now_us: int) -> Opened:
+    notices = []
+    file = examine(path)
+    try:
+        opened = _open_ready(path, busy_seconds, steps)
+        if opened is not None:
+            return opened
+    except StoreCorruptError as error:
+        _check_not_a_document(path)
+        notices.append(f"{error.what}; it was set aside as {set_aside(path, file, now_us)} and a new one begun")
+    strays = set_aside_strays(path, now_us)
+    if strays is not None:
+        notices.append(f"log files without a history store were set aside as {strays}-*")
+    make_empty_file(path)
+    _prepare(path, busy_seconds, steps)
+    opened = _open_ready(path, busy_seconds, steps)
+    if opened is None:
+        raise StoreError(f"the history store {path} was replaced while it was being made", "try again")
+    return Opened(
+        database=opened.database, file=opened.file, schema_version=opened.schema_version, notices=tuple(notices)
+    )
+
+
+def _prepare(path: Path, busy_seconds: float, steps: tuple[Migration, ...]) -> None:
+    """Make an empty file a store, or an older store a current one. Killed at any point, it is done again."""
+    database = Database(path, mode="rw", busy_seconds=busy_seconds)
+    try:
+        if path.stat().st_size == 0:
+            database.fetch(f"PRAGMA application_id={APPLICATION_ID}")
+        mode = database.value("PRAGMA journal_mode=WAL")
+        if mode != "wal":
+            raise StoreError(
+                f"the file system of {path} has no shared memory for a write-ahead log",
+                "keep the history store on a local disk",
+            )
+        with database.writing() as connection:
+            _check_schema(database, steps[: read_version(connection)])
+            migrate(connection, steps)
+        # The main file must show whose it is without its log.
+        database.fetch("PRAGMA wal_checkpoint(PASSIVE)")
+    finally:
+        database.close()
+
+
+def _check_owner(path: Path, busy_seconds: float) -> None:
+    """Raise unless the file is marked as ours; StoreCorruptError if it is no database at all."""
+    database = Database(path, mode=_PAST_LOG, busy_seconds=busy_seconds)
+    try:
+        if database.value("PRAGMA application_id") != APPLICATION_ID:
+            raise StoreRefusedError(
+                f"{path} is a SQLite database of another program", "choose another path for the history store"
+            )
+    finally:
+        database.close()
+
+
+def _check_log(path: Path, busy_seconds: float) -> None:
+    """Raise StoreRefusedError if the write-ahead log beside the store belongs to another one."""
+    if not _has_log(path):
+        return
+    without_log = _origin(path, _PAST_LOG, busy_seconds)
+    if without_log and _origin(path, "ro", busy_seconds) not in {without_log, ""}:
+        log = companion(path, "-wal")
+        raise StoreRefusedError(
+            f"the write-ahead log {log} does not belong to the history store beside it",
+            "move it away, or put back the database that it came with",
+        )
+
+
+def _origin(path: Path, mode: str, busy_seconds: float) -> str:
+    """Return the uid of a store; empty where it cannot be told."""
+    database = Database(path, mode=mode, busy_seconds=busy_seconds)
+    try:
+        return str(database.value("SELECT uid FROM origin"))
+    except StoreError:
+        return ""
+    finally:
+        database.close()
+
+
+def _check_schema(database: Database, steps: tuple[Migration, ...]) -> None:
+    with translated(database.path):
+        schema = read_schema(database.connection)
+    if schema != expected_schema(steps):
+        raise StoreRefusedError(
+            f"the tables of {database.path} are not those of a history store (altered, or with triggers or views)",
+            "move it away, or choose another store",
+        )
+
+
+def _check_not_a_document(path: Path) -> None:
+    """Raise StoreRefusedError for text: a damaged store never looks like it, a file named by mistake does."""
+    with path.open("rb") as file:
+        start = file.read(4096)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+        is_text = b"\0" not in start
+    except UnicodeDecodeError:
+        is_text = False
+    if is_text:
+        raise StoreRefusedError(f"{path} is a text file, not a history store", "choose another path for the history store")
+
+
+def _open_readable(path: Path, busy_seconds: float) -> Database:
+    """Open for reading; where nothing can be written beside the file, without its (absent) log."""
+    database = Database(path, mode="ro", busy_seconds=busy_seconds)
+    try:
+        _version(database)
+    except StoreError:
+        database.close()
+        if os.access(path.parent, os.W_OK):
+            raise
+        if _has_log(path):
+            raise StoreError(
+                f"the history store {path} is on a read-only file system and its newest part is in {path.name}-wal",
+                "copy both to a place that can be written, and read them there",
+            ) from None
+        return Database(path, mode=_PAST_LOG, busy_seconds=busy_seconds)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _has_log(path: Path) -> bool:
+    try:
+        return companion(path, "-wal").stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _version(database: Database) -> int:
+    with translated(database.path):
+        return read_version(database.connection)
+
+
+def _newer(path: Path, version: int, known: int) -> str:
+    return (
+        f"the history store {path} was written by a newer pytest-causal (schema {version}; this one knows schema {known})"
+    )

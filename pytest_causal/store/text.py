@@ -1,0 +1,60 @@
+"""Text as stored: any Python string goes in and comes out again, whatever the database makes of it.
+
+A database refuses lone surrogates (they have no UTF-8) and its tools stop at NUL. Text that holds one of them, or
+that begins like escaped text, is stored as ``\\:`` followed by the text with backslashes doubled and those characters
+written ``\\uXXXX``. Everything else is stored as it is.
+
+Names (scenarios, node ids, metrics) are keys, so they are also kept short: of more than 512 characters, the first 512
+are stored, then ``…`` and 16 hexadecimal digits of the SHA-256 of the whole. A name that was read back cut is found
+again under the cut name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+NAME_CHARACTERS = 512
+_HASH_DIGITS = 16
+_MARK = "\\:"
+_NEEDS_ESCAPE = re.compile("[\0\ud800-\udfff]")
+_TO_ESCAPE = re.compile("[\\\\\0\ud800-\udfff]")
+_ESCAPED = re.compile(r"\\(?:\\|u([0-9a-f]{4}))")
+_CUT = re.compile(rf".{{{NAME_CHARACTERS}}}…[0-9a-f]{{{_HASH_DIGITS}}}", re.DOTALL)
+
+
+def to_stored(text: str) -> str:
+    """Return ``text`` in a form that every database can hold."""
+    if not text.startswith(_MARK) and (text.isprintable() or not _NEEDS_ESCAPE.search(text)):
+        return text
+    return _MARK + _TO_ESCAPE.sub(_escape, text)
+
+
+def from_stored(text: str) -> str:
+    """Return the text that :func:`to_stored` was given."""
+    if not text.startswith(_MARK):
+        return text
+    return _ESCAPED.sub(_unescape, text[len(_MARK) :])
+
+
+def to_stored_name(name: str) -> str:
+    """Return a name as the key it is stored under."""
+    return to_stored(cut_name(name))
+
+
+def cut_name(name: str) -> str:
+    """Return a name of at most 512 characters unchanged, a longer one cut and marked with a hash of the whole."""
+    if len(name) <= NAME_CHARACTERS or _CUT.fullmatch(name):
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{name[:NAME_CHARACTERS]}…{digest[:_HASH_DIGITS]}"
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match.group()
+    return "\\\\" if character == "\\" else f"\\u{ord(character):04x}"
+
+
+def _unescape(match: re.Match[str]) -> str:
+    digits = match.group(1)
+    return chr(int(digits, 16)) if digits else "\\"

@@ -1,0 +1,3 @@
+"""Pure rendering: decisions and records in, text out."""
+
+from __future__ import annotations

@@ -1,0 +1,30 @@
+"""One encoder for each place where untrusted text is shown. A scenario's name may hold anything at all."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Control, format (bidi, zero width), surrogate, private, unassigned, and separators that break a line."""
+
+
+def terminal(text: str, limit: int | None = None) -> str:
+    r"""Return text that a terminal shows and does not obey: anything unprintable becomes ``\x1b`` and the like.
+
+    With a ``limit`` longer text is cut in its middle, because both ends of a test's name tell it apart.
+    """
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(map(_shown, text))
+    if limit is not None and len(text) > limit:
+        head = (limit - 1) // 2
+        text = f"{text[:head]}…{text[-(limit - 1 - head) :]}"
+    return text
+
+
+def _shown(character: str) -> str:
+    if unicodedata.category(character) not in _UNSAFE_CATEGORIES:
+        return character
+    code = ord(character)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
