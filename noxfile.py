@@ -17,6 +17,7 @@ from pathlib import Path
 
 import nox
 from nox.command import CommandFailed
+from uv import find_uv_bin
 
 PYTHONS = ["3.11", "3.12", "3.13"]
 PYTESTS = {"oldest": "pytest==8.4.*", "newest": "pytest"}
@@ -63,7 +64,7 @@ def read_log(said: str) -> tuple[str, str]:
 def build(session: nox.Session) -> None:
     """Build the sdist and from it the wheel, and copy the tests away from the source."""
     place = Path(workspace().name)
-    session.run("uv", "build", "--quiet", "--out-dir", str(place / "dist"), external=True)
+    session.run(find_uv_bin(), "build", "--quiet", "--out-dir", str(place / "dist"), external=True)
     shutil.copytree("tests", place / "tree" / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy("pyproject.toml", place / "tree")
     LOGS.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ _MARKER = (
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add the options of an active plugin; an idle one adds none, and says so to a person who gives one."""
-    config = pluginmanager.get_plugin("pytestconfig")
+    config: pytest.Config = pluginmanager.get_plugin("pytestconfig")  # type: ignore[assignment] # always there
     if pluginmanager.get_name(sys.modules[__name__]) != "causal":
         pluginmanager.set_blocked("causal")  # named by its module: the entry point must not load it once more
     if _is_requested(config, pluginmanager):

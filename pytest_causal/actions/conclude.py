@@ -75,7 +75,11 @@ def _fold_all(
 
 
 def _fold_group(
-    conclusion: Conclusion, criteria: Criteria, tallies: Sequence[Tally], overlapping: frozenset[int], now_us: int
+    conclusion: Conclusion,
+    criteria: Criteria,
+    tallies: Sequence[Tally],
+    overlapping: frozenset[int],
+    now_us: int,
 ) -> list[Judged]:
     key = criteria.state_key
     before = {(state.scenario_id, state.reads_id): state for state in conclusion.evidence(key)}
@@ -96,7 +100,9 @@ def _fold_group(
     return judged
 
 
-def recompute(conclusion: Conclusion, criteria: Criteria, scenario_ids: Iterable[int]) -> dict[tuple[int, int], Evidence]:
+def recompute(
+    conclusion: Conclusion, criteria: Criteria, scenario_ids: Iterable[int]
+) -> dict[tuple[int, int], Evidence]:
     """Compute running states anew from the runs, after dropping what was kept for these scenarios."""
     ids = set(scenario_ids)
     conclusion.drop_evidence(criteria.state_key, ids)

@@ -32,7 +32,9 @@ BUSY_SECONDS_WHILE_TESTING = 0.2
 class Recording:
     """One session's record. ``opener`` opens the store (and may set aside a damaged one first)."""
 
-    def __init__(self, opener: Callable[[], HistoryStore], facts: SessionFacts, *, busy_seconds: float) -> None:
+    def __init__(
+        self, opener: Callable[[], HistoryStore], facts: SessionFacts, *, busy_seconds: float
+    ) -> None:
         self._opener = opener
         self._facts = facts
         self._patience_seconds = busy_seconds
@@ -141,7 +143,9 @@ class Recording:
 
     def _check_still_there(self) -> None:
         if self._store is not None and self._store.is_moved():
-            self._note(f"{self._store.location} was moved or deleted while this session was recording into it")
+            self._note(
+                f"{self._store.location} was moved or deleted while this session was recording into it"
+            )
 
     def _note(self, problem: str) -> None:
         if problem not in self.problems:

@@ -90,7 +90,9 @@ def _activate_recorder(config: pytest.Config, settings: Settings, policy: Policy
     register_note_taker(config, taker)
     manager = config.pluginmanager
     manager.register(recorder, "causal-recorder")
-    manager.register(Reporter(recorder, f"causal: recording to {terminal(settings.store)}"), "causal-reporter")
+    manager.register(
+        Reporter(recorder, f"causal: recording to {terminal(settings.store)}"), "causal-reporter"
+    )
     if manager.hasplugin("dsession"):
         handover = json.dumps(
             {
@@ -122,7 +124,8 @@ def _cleaner(settings: Settings) -> Callable[[str], str]:
 def _facts(config: pytest.Config, settings: Settings, policy: PolicyMapping) -> SessionFacts:
     from pytest_causal.actions.surroundings import machine, read_checkout, read_ci_job
     from pytest_causal.model.session import SessionFacts
-    from pytest_causal.settings.sources import Layer, Trusted
+    from pytest_causal.settings.sources import Layer
+    from pytest_causal.settings.table import Trusted
     from pytest_causal.store.liveness import process_identity
 
     checkout = read_checkout(config.rootpath)

@@ -10,7 +10,7 @@ import functools
 import os
 import traceback
 from collections.abc import Callable
-from typing import Concatenate
+from typing import Concatenate, ParamSpec, TypeVar
 
 from pytest_causal.errors import CausalError
 
@@ -28,7 +28,11 @@ class Edge:
         return bool(self.fault) or os.getpid() != self._pid
 
 
-def guarded[E: Edge, **P](hook: Callable[Concatenate[E, P], None]) -> Callable[Concatenate[E, P], None]:
+E = TypeVar("E", bound=Edge)
+P = ParamSpec("P")
+
+
+def guarded(hook: Callable[Concatenate[E, P], None]) -> Callable[Concatenate[E, P], None]:
     """Wrap a hook method of an :class:`Edge` so that nothing escapes from it but what stops the process."""
 
     @functools.wraps(hook)
@@ -40,7 +44,7 @@ def guarded[E: Edge, **P](hook: Callable[Concatenate[E, P], None]) -> Callable[C
         except Exception as error:  # noqa: BLE001 - this is the edge
             self.fault = describe(error)
 
-    return at_the_edge
+    return at_the_edge  # type: ignore[return-value] # functools.wraps names the first argument, and that is all
 
 
 def describe(error: Exception) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_causal import clock
@@ -18,16 +18,19 @@ Key = tuple[str, str]
 
 _SUPERSEDED = frozenset({"rerun", "retried"})
 _PHASES = {"setup": Phase.SETUP, "call": Phase.CALL, "teardown": Phase.TEARDOWN}
+_DECIDED = frozenset({Outcome.FAILED, Outcome.ERROR})
 _STRICT_XPASS = "[XPASS(strict)] "
 
 
 @dataclass(slots=True)
 class _Open:
-    """A run that has begun and not ended."""
+    """A run that has begun and not ended. Without a call phase it is not a pass, whatever setup and teardown say."""
 
     started_us: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
-    outcome: Outcome | None = None
+    setup: float = 0.0
+    call: float = 0.0
+    teardown: float = 0.0
+    outcome: Outcome = Outcome.MISSING
     cause: Cause | None = None
     notes: Notes = NO_NOTES
 
@@ -48,29 +51,33 @@ class Folding:
 
     def add(self, report: pytest.TestReport) -> Run | None:
         """Take one report; return the run that it completes, if it does."""
-        worker = getattr(report, "worker_id", "")
-        key = (worker, self.identity(report.nodeid))
-        when = report.when
-        if when == "setup":
-            self._open[key] = entry = _Open(int(report.start * 1_000_000))
-        else:
-            found = self._open.get(key)
-            if found is None:
-                entry = self._open[key] = _Open(int(report.start * 1_000_000) or clock.now_us())
-            else:
-                entry = found
-        carried = getattr(report, ATTRIBUTE, None)
-        if carried is not None:
-            entry.notes = read_notes(carried)
+        facts = vars(
+            report
+        )  # three reports a test: asking a dict is cheaper than asking for attributes that are not there
+        key = (
+            facts.get("worker_id", ""),
+            self.identity(report.nodeid) if self._strips_groups else report.nodeid,
+        )
+        when: str = facts["when"]
+        entry = None if when == "setup" else self._open.get(key)
+        if entry is None:
+            entry = self._open[key] = _Open(int(report.start * 1_000_000) or clock.now_us())
+        if ATTRIBUTE in facts:
+            entry.notes = read_notes(facts[ATTRIBUTE])
+        if "context" in facts:  # a subtest lies inside its test's call and is timed with it
+            self._judge(entry, report)
+            return None
         if report.outcome in _SUPERSEDED:
             return self._close_superseded(key, entry, report)
         if when == "???":
             return self._close_crashed(key, entry, report)
-        if not hasattr(report, "context"):  # a subtest lies inside its test's call and is timed with it
-            entry.seconds[str(when)] = report.duration
-        if report.outcome != "passed" or hasattr(report, "wasxfail"):
+        if when in _PHASES:
+            setattr(entry, when, report.duration)
+        if report.outcome != "passed" or "wasxfail" in facts:
             self._judge(entry, report)
-        return self._close(key, entry) if when == "teardown" else None
+        elif when == "call" and entry.outcome is Outcome.MISSING:
+            entry.outcome = Outcome.PASSED
+        return self._run(key, entry, entry.outcome) if when == "teardown" else None
 
     def collection_problem(self, report: pytest.CollectReport) -> Run | None:
         """Return the run that stands for a collector that failed or skipped as a whole; once for each."""
@@ -123,9 +130,7 @@ class Folding:
     def _judge(self, entry: _Open, report: pytest.TestReport) -> None:
         """Bring a report that is more than a plain pass into the run's outcome; the first failure decides."""
         outcome, type_, message = _outcome_of(report)
-        if entry.outcome in (Outcome.FAILED, Outcome.ERROR):
-            return
-        if outcome is Outcome.PASSED:
+        if entry.outcome in _DECIDED or outcome is Outcome.PASSED:
             return
         entry.outcome = outcome
         if outcome is Outcome.XPASSED and type_ == "":
@@ -137,11 +142,8 @@ class Folding:
             is_infrastructure=entry.notes.is_infrastructure and outcome in (Outcome.FAILED, Outcome.ERROR),
         )
 
-    def _close(self, key: Key, entry: _Open) -> Run:
-        return self._run(key, entry, entry.outcome or _whole(entry))
-
     def _close_superseded(self, key: Key, entry: _Open, report: pytest.TestReport) -> Run:
-        entry.seconds[str(report.when)] = report.duration
+        setattr(entry, report.when, report.duration)
         outcome = Outcome.FAILED if report.when == "call" else Outcome.ERROR
         entry.cause = Cause(
             phase=_PHASES.get(str(report.when), Phase.NONE),
@@ -171,15 +173,14 @@ class Folding:
         notes = entry.notes
         if notes.scenario:
             self.scenario_of[nodeid] = notes.scenario
-        seconds = entry.seconds
         return Run(
             scenario=notes.scenario or (self.scenario_of.get(nodeid, nodeid) if self.scenario_of else nodeid),
             nodeid=nodeid,
             outcome=outcome,
             started_us=entry.started_us,
-            setup_seconds=seconds.get("setup", 0.0),
-            call_seconds=seconds.get("call", 0.0),
-            teardown_seconds=seconds.get("teardown", 0.0),
+            setup_seconds=entry.setup,
+            call_seconds=entry.call,
+            teardown_seconds=entry.teardown,
             attempt=attempt,
             occurrence=occurrence,
             is_superseded=is_superseded,
@@ -190,11 +191,6 @@ class Folding:
         )
 
 
-def _whole(entry: _Open) -> Outcome:
-    """A run without a call phase is not a pass, whatever its setup and teardown said."""
-    return Outcome.PASSED if "call" in entry.seconds else Outcome.MISSING
-
-
 def _outcome_of(report: pytest.TestReport) -> tuple[Outcome, str, str]:
     """Return (outcome, type where the report names one, message) of one phase."""
     xfail_reason = getattr(report, "wasxfail", None)
@@ -203,7 +199,11 @@ def _outcome_of(report: pytest.TestReport) -> tuple[Outcome, str, str]:
             return Outcome.XFAILED, "", str(xfail_reason)
         return Outcome.SKIPPED, "", _skip_reason(report)
     if report.outcome == "passed":
-        return (Outcome.XPASSED if xfail_reason is not None and report.when == "call" else Outcome.PASSED), "", ""
+        return (
+            (Outcome.XPASSED if xfail_reason is not None and report.when == "call" else Outcome.PASSED),
+            "",
+            "",
+        )
     message = _crash_message(report)
     if report.when != "call":
         return Outcome.ERROR, "", message

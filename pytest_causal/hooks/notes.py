@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_causal.errors import CausalError
-from pytest_causal.model.evidence import Criteria, Unit
 from pytest_causal.model.run import Metric, MetricKind, Read, ReadHow
 from pytest_causal.model.scenario import Declaration
 
@@ -100,6 +100,8 @@ class NoteTaker:
         noted = item.stash.get(item_notes_key, None)
         if noted is None and call.excinfo is None:
             return report
+        if noted is not None and noted.mark is not None and noted.mark.reads and noted.policy is None:
+            noted.policy = _session_policy(item.config).fresh()
         carried = self._carried(noted, call, is_last=report.when == "teardown")
         if carried:
             setattr(report, ATTRIBUTE, json.dumps(carried, separators=(",", ":"), allow_nan=False))
@@ -128,9 +130,12 @@ def read_notes(text: str) -> Notes:
     return Notes(
         scenario=carried.get("scenario", ""),
         metrics=tuple(
-            Metric(name=name, value=value, kind=MetricKind(kind)) for name, value, kind in carried.get("metrics", ())
+            Metric(name=name, value=value, kind=MetricKind(kind))
+            for name, value, kind in carried.get("metrics", ())
         ),
-        reads=tuple(Read(path=path, value=value, how=ReadHow(how)) for path, value, how in carried.get("reads", ())),
+        reads=tuple(
+            Read(path=path, value=value, how=ReadHow(how)) for path, value, how in carried.get("reads", ())
+        ),
         raised=carried.get("raised", ""),
         is_infrastructure=carried.get("infrastructure", False),
     )
@@ -169,7 +174,9 @@ def read_mark(marker: pytest.Mark, nodeid: str) -> Mark:
         raise _wrong_mark(nodeid, f"id must be a text that is not empty, got {scenario!r}")
     tags, reads = (_texts(nodeid, name, arguments.pop(name, ())) for name in ("tags", "reads"))
     criteria = tuple(
-        sorted((name, _criterion(nodeid, name, value)) for name, value in arguments.items() if value is not None)
+        sorted(
+            (name, _criterion(nodeid, name, value)) for name, value in arguments.items() if value is not None
+        )
     )
     return Mark(declaration=Declaration(scenario=scenario, tags=tags, criteria=criteria), reads=reads)
 
@@ -236,42 +243,26 @@ def _texts(nodeid: str, name: str, value: object) -> tuple[str, ...]:
     return tuple(sorted(value) if isinstance(value, set | frozenset) else value)
 
 
-_CRITERIA_TYPES: dict[str, tuple[type, ...]] = {
-    "min_runs": (int,),
-    "min_sessions": (int,),
-    "max_failure_rate": (float,),
-    "max_age_days": (int, float),
-    "max_incomplete_rate": (int, float),
-    "alpha": (float,),
-    "flaky_weight": (int, float),
-}
-
-
 def _criterion(nodeid: str, name: str, value: object) -> object:
-    known = [each.name for each in fields(Criteria)]
-    if name not in known:
-        import difflib
+    """Check one criterion by its row in the table of settings."""
+    from pytest_causal.settings.sources import checked_value
+    from pytest_causal.settings.suggestion import did_you_mean
+    from pytest_causal.settings.table import CRITERIA, SETTINGS
 
-        near = difflib.get_close_matches(name, [*known, "tags", "reads", "id"], 1)
-        raise _wrong_mark(nodeid, f"unknown argument {name!r}" + (f", did you mean {near[0]!r}?" if near else ""))
-    if name == "unit":
-        if value not in set(Unit):
-            raise _wrong_mark(nodeid, f"unit must be 'session' or 'run', got {value!r}")
-        return str(value)
-    if name == "rule":
-        raise _wrong_mark(nodeid, "rule cannot be set for one scenario; set it in [tool.causal.criteria]")
-    if isinstance(value, bool) or not isinstance(value, _CRITERIA_TYPES[name]):
-        raise _wrong_mark(nodeid, f"{name} must be a number, got {value!r}")
-    return _in_range(nodeid, name, value)
-
-
-def _in_range(nodeid: str, name: str, value: int | float) -> int | float:
-    is_ratio = name in {"max_failure_rate", "alpha"}
-    is_share = name in {"max_incomplete_rate", "flaky_weight"}
-    fits = 0 < value < 1 if is_ratio else 0 <= value <= 1 if is_share else value >= 1 if name != "max_age_days" else value > 0
-    if not fits:  # NaN fits nowhere
-        raise _wrong_mark(nodeid, f"{name} is out of range, got {value!r}")
-    return value
+    rows = {
+        setting.name: setting
+        for setting in SETTINGS
+        if setting.section == CRITERIA and setting.name != "rule"
+    }
+    if name not in rows:
+        raise _wrong_mark(
+            nodeid, f"unknown argument {name!r}; {did_you_mean(name, {*rows, 'id', 'tags', 'reads'})}"
+        )
+    try:
+        checked = checked_value(rows[name], value)
+    except ValueError as problem:
+        raise _wrong_mark(nodeid, f"{name}: {problem}") from problem
+    return str(checked) if isinstance(checked, StrEnum) else checked
 
 
 def _wrong_mark(nodeid: str, what: str) -> pytest.UsageError:

@@ -37,7 +37,9 @@ class Reporter(Edge):
         return self._header
 
     @guarded
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    ) -> None:
         """Write the section, or under ``-q`` the lines that need attention; then what went wrong, if anything did."""
         verbosity = config.get_verbosity()
         recorder = self._recorder
@@ -107,7 +109,10 @@ class Reporter(Edge):
         return is_newly_rejected or self._is_newly_flaky(judged)
 
     def _is_newly_flaky(self, judged: Judged) -> bool:
-        return judged.evidence.contradictions > 0 and judged.evidence.flaky_since == self._recorder.recording.session
+        return (
+            judged.evidence.contradictions > 0
+            and judged.evidence.flaky_since == self._recorder.recording.session
+        )
 
     def _row(self, judged: Judged, name: str, store: HistoryStore) -> Row:
         evidence = judged.evidence

@@ -149,11 +149,10 @@ class Evidence(NamedTuple):
 class Decision(NamedTuple):
     """The verdict on one scenario, with everything needed to put it into words.
 
-    ``e_value`` is the evidence for, ``clean_sessions_needed`` how many more clean units would make it eligible if
-    nothing else changes (0 where it is eligible; ``None`` where clean sessions alone cannot).
+    ``e_value`` is the evidence for. How many clean sessions are missing is worked out where it is shown, by
+    :func:`~pytest_causal.rules.eligibility.clean_sessions_needed`: it costs more than the verdict.
     """
 
     verdict: Verdict
     reasons: tuple[Reason, ...]
     e_value: float
-    clean_sessions_needed: int | None

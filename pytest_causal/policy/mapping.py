@@ -1,7 +1,8 @@
 """The policy as a test sees it: a read-only mapping that notes every leaf taken from it.
 
 A scenario can vouch for a change only if it really read what changes, so every way of getting at a value is
-a read: a subscript, ``get``, ``in``, iteration, unpacking, comparing, copying, pickling, printing. Taking a table (``policy["limits"]``) reads nothing yet.
+a read: a subscript, ``get``, ``in``, iteration, unpacking, comparing, copying, pickling, printing. Taking a
+table (``policy["limits"]``) reads nothing yet.
 """
 
 from __future__ import annotations

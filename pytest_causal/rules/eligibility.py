@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
 from pytest_causal.model.evidence import Criteria, Decision, Evidence, Reason, Rule, Tally, Unit, Verdict
 from pytest_causal.rules.sequential import (
@@ -95,16 +97,18 @@ def fold(evidence: Evidence, tally: Tally, criteria: Criteria) -> Evidence:
 def combine(evidences: Sequence[Evidence], criteria: Criteria) -> Evidence:
     """Return the union of several streams: one scenario's evidence under different reads, all valid now.
 
-    Each unit of the history is in one stream, so the product of the weights, player by player, is what one process
-    over all units would hold (see :func:`~pytest_causal.rules.sequential.pool`); this stays valid where a failing run
-    reads less than a passing one, and the stream therefore depends on the outcome. Where m streams hold parts of one
-    session, those parts may depend on each other, and the m-th root of the product is taken: the geometric mean of
-    the parts' factors is at most the factor of their mean badness, and a root of a factor that averages at most 1
-    averages at most 1. ``units`` and ``badness`` are divided by m alike. Streams are pooled oldest first with a cap
-    after each, so that old wealth is worth at most one cap however many streams there are.
+    Where each unit of the history is in one stream, the product of the weights, player by player, is what one
+    process over all units would hold (see :func:`~pytest_causal.rules.sequential.pool`). That stays valid where a
+    failing run reads less than a passing one, so that the stream depends on the outcome; no single stream would be.
 
-    Windows are laid over each other: a place is incomplete where any stream's unit there is. The newest badness is
-    the worst among the streams that may hold the newest evidence. ValueError where there is no stream.
+    Where m streams hold parts of the same sessions, those parts may depend on each other, and the m-th root of the
+    product is taken: the geometric mean of the parts' factors is at most the factor of their mean badness, and a root
+    of a factor that averages at most 1 averages at most 1. ``units`` and ``badness`` are divided by m alike; m is
+    the most streams found at one of the last 62 places. Independent runs (``Unit.RUN``) need no root.
+
+    Streams are pooled oldest first with a cap after each, so that old wealth is worth at most one cap, however many
+    streams there are. Windows are laid over each other: a place is incomplete where any stream's unit there is. The
+    newest badness is the worst among the streams that may hold the newest evidence. ValueError without a stream.
     """
     if not evidences:
         raise ValueError("no evidence to combine")
@@ -123,8 +127,8 @@ def combine(evidences: Sequence[Evidence], criteria: Criteria) -> Evidence:
         gap = newest.last_order - stream.last_order
         recent |= _moved(stream.recent, gap)
         recent_units |= _moved(stream.recent_units, gap)
-    since_newest_complete = max(map(_newest_complete, holders))
-    marks, contradictions = _pooled_contradictions(streams)
+    newest_complete = max(map(_newest_complete, holders))
+    marks, contradictions, flaky_since = _pooled_contradictions(streams)
     return newest._replace(
         passed=sum(stream.passed for stream in streams),
         failed=sum(stream.failed for stream in streams),
@@ -139,12 +143,11 @@ def combine(evidences: Sequence[Evidence], criteria: Criteria) -> Evidence:
         ruin=ruin,
         recent=recent,
         recent_units=recent_units,
-        last_badness=max(s.last_badness for s in holders if s.last_order >= since_newest_complete),
+        last_badness=max(s.last_badness for s in holders if s.last_order >= newest_complete),
         last_run_us=holders[-1].last_run_us,
         commit_marks=marks,
         contradictions=contradictions,
-        flaky_since=min((stream.flaky_since for stream in streams if stream.flaky_since), default=0)
-        or (newest.last_session if contradictions else 0),
+        flaky_since=flaky_since,
     )
 
 
@@ -155,22 +158,57 @@ def decide_eligibility(evidence: Evidence, criteria: Criteria, now_us: int) -> D
     executions, ``(failed + errors) / runs``, with flaky ones weighed as in the bets. Raises ValueError for an alpha
     outside (0, 1).
     """
+    for_it = e_value(evidence.wealth)
+    verdict, reasons = _verdict(evidence, criteria, now_us, for_it)
+    return Decision(verdict, reasons, for_it)
+
+
+def _verdict(
+    evidence: Evidence, criteria: Criteria, now_us: int, for_it: float
+) -> tuple[Verdict, tuple[Reason, ...]]:
     proof = threshold(criteria.alpha)
-    for_it, against_it = e_value(evidence.wealth), e_value(evidence.ruin)
-    if not evidence.units or not math.isfinite(for_it + against_it + evidence.badness + evidence.last_badness):
-        verdict, reasons = Verdict.INCONCLUSIVE, (Reason.NO_EVIDENCE,)
-    elif not _incomplete_share(evidence.recent, evidence.recent_units) <= criteria.max_incomplete_rate:
-        verdict, reasons = Verdict.INCONCLUSIVE, (Reason.INCOMPLETE,)
-    elif criteria.rule is Rule.SEQUENTIAL and against_it >= proof:
-        verdict, reasons = Verdict.REJECTED, (Reason.PROVEN_BAD,)
-    else:
-        unmet = _unmet(evidence, criteria, now_us)
-        if criteria.rule is Rule.SEQUENTIAL and not for_it >= proof:
-            unmet.append(Reason.NOT_PROVEN)
-        if not unmet:
-            return Decision(Verdict.ELIGIBLE, (), for_it, 0)
-        verdict, reasons = Verdict.NOT_YET, tuple(unmet)
-    return Decision(verdict, reasons, for_it, _clean_sessions_needed(evidence, criteria))
+    against_it = e_value(evidence.ruin)
+    is_sequential = criteria.rule is Rule.SEQUENTIAL
+    if not evidence.units or not math.isfinite(
+        for_it + against_it + evidence.badness + evidence.last_badness
+    ):
+        return Verdict.INCONCLUSIVE, (Reason.NO_EVIDENCE,)
+    if not _incomplete_share(evidence.recent, evidence.recent_units) <= criteria.max_incomplete_rate:
+        return Verdict.INCONCLUSIVE, (Reason.INCOMPLETE,)
+    if is_sequential and against_it >= proof:
+        return Verdict.REJECTED, (Reason.PROVEN_BAD,)
+    unmet = _unmet(evidence, criteria, now_us)
+    if is_sequential and not for_it >= proof:
+        unmet.append(Reason.NOT_PROVEN)
+    return (Verdict.NOT_YET, tuple(unmet)) if unmet else (Verdict.ELIGIBLE, ())
+
+
+def clean_sessions_needed(evidence: Evidence, criteria: Criteria, decision: Decision) -> int | None:
+    """Return how many clean sessions, the next in the history, would make a scenario eligible.
+
+    0 where it is; ``None`` where clean sessions alone cannot. Sessions to come are taken to hold as many runs as
+    those so far did on average. One is needed in any case: it is also the fresh and clean newest session. Ruin needs
+    no look: where wealth reaches its threshold, ruin is below 1, because the evidence is log-concave in the rate
+    that a player believes in.
+    """
+    if decision.verdict is Verdict.ELIGIBLE:
+        return 0
+    runs = evidence.runs
+    per_session = runs / evidence.units if evidence.units else 1.0
+    too_high = _failures(evidence, criteria) / criteria.max_failure_rate - runs
+    needs = [
+        1,
+        criteria.min_sessions - evidence.units,
+        _at_least((criteria.min_runs - runs) / per_session),
+        _at_least(too_high / per_session),
+        _until_complete(evidence, criteria.max_incomplete_rate),
+    ]
+    if criteria.rule is Rule.SEQUENTIAL:
+        units = clean_units_needed(evidence.wealth, criteria.max_failure_rate, criteria.alpha)
+        is_by_run = criteria.unit is Unit.RUN
+        needs.append(_at_least(units / per_session) if units and is_by_run else units)
+    known = [need for need in needs if need is not None]
+    return max(known) if len(known) == len(needs) else None
 
 
 def recent_incomplete(evidence: Evidence) -> tuple[int, int]:
@@ -191,7 +229,11 @@ def _stake(
     limit, alpha = criteria.max_failure_rate, criteria.alpha
     if criteria.unit is Unit.SESSION:
         wealth = bet(evidence.wealth, share, limit, alpha)
-        return wealth, bet_on_ruin(evidence.ruin, share, limit, alpha) if tally.may_vouch else evidence.ruin, share
+        return (
+            wealth,
+            bet_on_ruin(evidence.ruin, share, limit, alpha) if tally.may_vouch else evidence.ruin,
+            share,
+        )
     wealth, ruin, staked = evidence.wealth, evidence.ruin, 0.0
     for badness in _executions(tally, criteria.flaky_weight):
         wealth = bet(wealth, badness, limit, alpha)
@@ -226,14 +268,18 @@ def _contradictions(evidence: Evidence, tally: Tally, has_passed: bool) -> tuple
     return commit, marks, evidence.contradictions + found, since
 
 
-def _pooled_contradictions(streams: Sequence[Evidence]) -> tuple[int, int]:
-    """Return commit_marks and contradictions of the union: one stream may have passed where another failed."""
-    here = [stream.commit_marks for stream in streams if stream.commit_seen == streams[-1].commit_seen]
-    marks = 0
-    for each in here:
-        marks |= each
+def _pooled_contradictions(streams: Sequence[Evidence]) -> tuple[int, int, int]:
+    """Return commit_marks, contradictions and flaky_since of the union.
+
+    One stream may have passed at the newest commit where another failed: that is a contradiction as well.
+    """
+    newest = streams[-1]
+    here = [stream.commit_marks for stream in streams if stream.commit_seen == newest.commit_seen]
+    marks = reduce(or_, here)
     found = marks == _PASSED | _FAILED and marks not in here
-    return marks, sum(stream.contradictions for stream in streams) + found
+    contradictions = sum(stream.contradictions for stream in streams) + found
+    since = [stream.flaky_since for stream in streams if stream.flaky_since]
+    return marks, contradictions, min(since, default=newest.last_session if found else 0)
 
 
 def _moved(bits: int, gap: int) -> int:
@@ -299,31 +345,6 @@ def _unmet(evidence: Evidence, criteria: Criteria, now_us: int) -> list[Reason]:
     if not -_CLOCK_TOLERANCE_US <= now_us - evidence.last_run_us <= criteria.max_age_days * _DAY_US:
         unmet.append(Reason.STALE)
     return unmet
-
-
-def _clean_sessions_needed(evidence: Evidence, criteria: Criteria) -> int | None:
-    """Return how many clean sessions, the next in the history, would make a scenario eligible that is not.
-
-    Sessions to come are taken to hold as many runs as those so far did on average. At least one is needed in any
-    case: it also is the fresh and clean newest session. Ruin needs no look: where wealth reaches its threshold, ruin
-    is below 1, because the evidence is log-concave in the rate that a player believes in.
-    """
-    runs = evidence.runs
-    per_session = runs / evidence.units if evidence.units else 1.0
-    too_high = _failures(evidence, criteria) / criteria.max_failure_rate - runs
-    needs = [
-        1,
-        criteria.min_sessions - evidence.units,
-        _at_least((criteria.min_runs - runs) / per_session),
-        _at_least(too_high / per_session),
-        _until_complete(evidence, criteria.max_incomplete_rate),
-    ]
-    if criteria.rule is Rule.SEQUENTIAL:
-        units = clean_units_needed(evidence.wealth, criteria.max_failure_rate, criteria.alpha)
-        is_by_run = criteria.unit is Unit.RUN
-        needs.append(_at_least(units / per_session) if units and is_by_run else units)
-    known = [need for need in needs if need is not None]
-    return max(known) if len(known) == len(needs) else None
 
 
 def _at_least(amount: float) -> int:

@@ -1,21 +1,21 @@
 """The sequential test: wealth won by betting that a scenario fails less often than its limit.
 
-Let Z in [0, 1] be the badness of one unit of evidence (0 clean, 1 failed, or the failed fraction) and p0 the limit.
-Each of seven players believes in a failure rate q below p0 and multiplies its weight, unit after unit, by
+Let Z in [0, 1] be the badness of one unit of evidence (0 clean, 1 failed, or the failed fraction) and p0 the
+limit. Each of seven players believes in a failure rate q below p0 and multiplies its weight, unit after unit, by
 ``1 + lam * (p0 - Z)`` with ``lam = (p0 - q) / (p0 * (1 - p0))``: by ``(1 - q) / (1 - p0)`` after a clean unit, by
-``q / p0`` after a failed one. While the true rate is p0 or more, each factor averages at most 1 given all that went
-before, however the units depend on each other, so the mean weight E is a non-negative supermartingale that starts at
-1, and ``P(E ever reaches 1 / alpha) <= alpha`` (Ville, *Étude critique de la notion de collectif*, 1939; betting on
-bounded means: Waudby-Smith and Ramdas, arXiv 2010.09686). One may therefore look after every unit, for ever, and stop
-at the first success. Five mirrored players bet that the rate is above the limit ("ruin").
+``q / p0`` after a failed one. While the true rate is p0 or more, each factor averages at most 1 given all that
+went before, however the units depend on each other, so the mean weight E is a non-negative supermartingale that
+starts at 1, and ``P(E ever reaches 1 / alpha) <= alpha`` (Ville, *Étude critique de la notion de collectif*, 1939;
+betting on bounded means: Waudby-Smith and Ramdas, arXiv 2010.09686). One may therefore look after every unit, for
+ever, and stop at the first success. Five mirrored players bet that the rate is above the limit ("ruin").
 
-E is capped at ``10 / alpha``. Discarding wealth keeps the guarantee, and a scenario that goes bad loses its standing
-within a few units instead of living off its past.
+E is capped at ``10 / alpha``. Discarding wealth keeps the guarantee, and a scenario that goes bad loses its
+standing within a few units instead of living off its past.
 
-No floor is put under the weights. Lifting them would hand out wealth that nobody won, and the guarantee would weaken
-with each lift; nor would a mended scenario gain by it, since its failure rate must come down to the limit as well.
-Weights that underflow only lose wealth, which is the safe direction. Sums use ``math.fsum``, so that the same history
-gives the same bits on every version of Python.
+No floor is put under the weights. Lifting them would hand out wealth that nobody won, and the guarantee would
+weaken with each lift; nor would a mended scenario gain by it, since its failure rate must come down to the limit
+as well. Weights that underflow only lose wealth, which is the safe direction. Sums use ``math.fsum``, so that the
+same history gives the same bits on every version of Python.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _CAP_IN_THRESHOLDS = 10.0
 _LARGEST_WEALTH = 1e250
 """Keeps products finite at a vanishing alpha, whose threshold is then out of reach."""
 
-_MEMO_SIZE = 4096
+_MEMO_SIZE = 1024
+"""Most scenarios of a suite share their history to the bit, so that few bets of a session differ."""
 
 Weights = tuple[float, ...]
 
@@ -43,35 +44,38 @@ NEW_WEALTH: Weights = (1.0,) * len(_HOPES)
 NEW_RUIN: Weights = (1.0,) * len(_FEARS)
 
 
+@lru_cache(maxsize=_MEMO_SIZE)
 def bet(weights: Weights, badness: float, limit: float, alpha: float) -> Weights:
     """Return the seven weights of wealth after one more unit, capped.
 
     ``badness`` is the unit's failed fraction, ``limit`` the failure rate p0 that it is tried against. Raises
     ValueError for a badness outside [0, 1], a limit or an alpha outside (0, 1), or NaN.
     """
-    return _capped(tuple(map(mul, weights, _factors(_HOPES, badness, limit))), _cap(alpha))
+    return _capped(tuple(map(mul, weights, _hopeful_factors(badness, limit))), alpha)
 
 
+@lru_cache(maxsize=_MEMO_SIZE)
 def bet_on_ruin(weights: Weights, badness: float, limit: float, alpha: float) -> Weights:
     """Return the five weights of ruin after one more unit, capped, so that a mended scenario can recover.
 
     Arguments and errors are those of :func:`bet`.
     """
-    return _capped(tuple(map(mul, weights, _factors(_FEARS, badness, limit))), _cap(alpha))
+    return _capped(tuple(map(mul, weights, _fearful_factors(badness, limit))), alpha)
 
 
 def pool(one: Weights, other: Weights, alpha: float) -> Weights:
     """Return the weights of two processes that bet on disjoint units of one history, as those of one process.
 
-    Every player's weight is a product over units, so without caps the product over both streams is what one process
-    over all their units would hold; caps have only made it smaller. What is valid for that process is valid here.
+    Every player's weight is a product over units, so without caps the product over both streams is what one
+    process over all their units would hold; caps have only made it smaller. What is valid for that process is
+    valid here.
     """
-    return _capped(tuple(map(mul, one, other)), _cap(alpha))
+    return _capped(tuple(map(mul, one, other)), alpha)
 
 
 @lru_cache(maxsize=64)
 def threshold(alpha: float) -> float:
-    """Return the e-value that is proof at this level, ``1 / alpha``; ValueError for an alpha outside (0, 1)."""
+    """Return the e-value that is proof, ``1 / alpha``. Raises ValueError for an alpha outside (0, 1)."""
     _cap(alpha)
     return 1.0 / alpha
 
@@ -85,11 +89,11 @@ def e_value(weights: Weights) -> float:
 def clean_units_needed(wealth: Weights, limit: float, alpha: float) -> int | None:
     """Return the least number of clean units after which the wealth reaches ``1 / alpha``; 0 if it has.
 
-    ``None`` where none would do: no weight that is left can grow. After k clean units the
-    logarithm of E is ``log(mean(w * g**k))``, convex and increasing in k, so that Newton's method started above the
-    root comes down to it without stepping over.
+    ``None`` where none would do: no weight that is left can grow. After k clean units the logarithm of E is
+    ``log(mean(w * g**k))``, convex and increasing in k, so that Newton's method started above the root comes down
+    to it without stepping over. Raises ValueError as :func:`bet` does.
     """
-    growth = [math.log(factor) for factor in _factors(_HOPES, 0.0, limit)]
+    growth = [math.log(factor) for factor in _hopeful_factors(0.0, limit)]
     _cap(alpha)
     target = math.log(len(wealth)) - math.log(alpha)
     start = [
@@ -112,13 +116,13 @@ def clean_units_needed(wealth: Weights, limit: float, alpha: float) -> int | Non
 
 @lru_cache(maxsize=_MEMO_SIZE)
 def failure_rate_upper(units: int, badness: float, alpha: float) -> float:
-    """Return a bound that the true failure rate exceeds with probability at most ``alpha``, at all times together.
+    """Return a bound that the true failure rate exceeds with probability at most alpha, at all times together.
 
-    ``units`` counts units of evidence and ``badness`` sums their failed fractions. The bound is the least limit that
-    the evidence would have proven, found by bisection (E grows with the limit, as every player's factors do), and
-    rounded up. E is taken from the counts, ``mean((q/p0)**f * ((1-q)/(1-p0))**(n-f))``: for a fractional Z that is a
-    weighted geometric mean of the two factors of a bet where the bet itself is their arithmetic mean, so it never
-    exceeds the E that was really won, and the bound is never too low.
+    ``units`` counts units of evidence and ``badness`` sums their failed fractions. The bound is the least limit
+    that the evidence would have proven, found by bisection (E grows with the limit, as every player's factors do)
+    and rounded up. E is taken from the counts, ``mean((q/p0)**f * ((1-q)/(1-p0))**(n-f))``: for a fractional Z that
+    is a weighted geometric mean of the two factors of a bet, where the bet itself is their arithmetic mean, so it
+    never exceeds the E that was really won, and the bound is never too low.
     Raises ValueError for a badness outside [0, units], or an alpha outside (0, 1).
     """
     if not 0.0 <= badness <= units:
@@ -128,11 +132,12 @@ def failure_rate_upper(units: int, badness: float, alpha: float) -> float:
     from_failures = [badness * math.log(hope) for hope in _HOPES]
     clean = units - badness
     low, high = 0.0, 1.0
-    while high - low > 1e-9:
+    while high - low > 1e-6 * high:
         middle = (low + high) / 2
         base = math.log1p(-middle)
         logs = [
-            lost + clean * (math.log1p(-hope * middle) - base) for hope, lost in zip(_HOPES, from_failures, strict=True)
+            lost + clean * (math.log1p(-hope * middle) - base)
+            for hope, lost in zip(_HOPES, from_failures, strict=True)
         ]
         if _log_sum(logs) >= target:
             high = middle
@@ -142,16 +147,29 @@ def failure_rate_upper(units: int, badness: float, alpha: float) -> float:
 
 
 @lru_cache(maxsize=_MEMO_SIZE)
-def _factors(beliefs: tuple[float, ...], badness: float, limit: float) -> Weights:
-    """Return what each player's weight is multiplied by after a unit of this badness."""
+def _hopeful_factors(badness: float, limit: float) -> Weights:
+    """Return what the weight of each player of wealth is multiplied by after a unit of this badness."""
+    return _factors([hope * limit for hope in _HOPES], badness, limit)
+
+
+@lru_cache(maxsize=_MEMO_SIZE)
+def _fearful_factors(badness: float, limit: float) -> Weights:
+    """Return the same for the players of ruin.
+
+    Their rates stay below 1, and above the limit also where that is itself beyond the highest fear.
+    """
+    highest = max(_HIGHEST_FEAR, (1.0 + limit) / 2)
+    return _factors([min(fear * limit, highest) for fear in _FEARS], badness, limit)
+
+
+def _factors(rates: list[float], badness: float, limit: float) -> Weights:
     if not 0.0 < limit < 1.0:
         raise ValueError(f"a limit on the failure rate must lie between 0 and 1, not {limit!r}")
     if not 0.0 <= badness <= 1.0:
         raise ValueError(f"a unit's badness must be in [0, 1], not {badness!r}")
-    # A fear is held below 1, and above the limit also where that is itself higher than the highest fear.
-    highest = max(_HIGHEST_FEAR, (1.0 + limit) / 2)
-    rates = (min(belief * limit, highest) for belief in beliefs)
-    return tuple((1.0 - badness) * ((1.0 - rate) / (1.0 - limit)) + badness * (rate / limit) for rate in rates)
+    return tuple(
+        (1.0 - badness) * ((1.0 - rate) / (1.0 - limit)) + badness * (rate / limit) for rate in rates
+    )
 
 
 @lru_cache(maxsize=64)
@@ -161,10 +179,10 @@ def _cap(alpha: float) -> float:
     return min(_CAP_IN_THRESHOLDS / alpha, _LARGEST_WEALTH)
 
 
-def _capped(weights: Weights, cap: float) -> Weights:
+def _capped(weights: Weights, alpha: float) -> Weights:
     mean = math.fsum(weights) / len(weights)
-    if mean > cap:
-        share = cap / mean
+    if mean > _cap(alpha):
+        share = _cap(alpha) / mean
         return tuple([weight * share for weight in weights])
     return weights
 

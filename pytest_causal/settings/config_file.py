@@ -16,7 +16,6 @@ from typing import Any
 
 from pytest_causal.errors import ConfigError
 from pytest_causal.settings.text_file import decode, read_bytes
-from pytest_causal.settings.toml_lines import key_lines, line_of
 
 OWN_NAME = "causal.toml"
 SHARED_NAME = "pyproject.toml"
@@ -41,6 +40,8 @@ class ConfigFile:
 
     def line(self, key: tuple[str, ...]) -> int:
         """Return the line on which a key of ours stands (best effort: that of the table around it), or 0."""
+        from pytest_causal.settings.toml_lines import line_of
+
         return line_of(self._lines, self.prefix + key)
 
     def place(self, key: tuple[str, ...]) -> str:
@@ -50,6 +51,8 @@ class ConfigFile:
 
     @cached_property
     def _lines(self) -> dict[tuple[str, ...], int]:
+        from pytest_causal.settings.toml_lines import key_lines
+
         return key_lines(self.text)
 
 

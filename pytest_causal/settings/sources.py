@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_causal.errors import CausalError, ConfigError, UsageError
 from pytest_causal.model.evidence import Criteria
@@ -37,8 +37,7 @@ class Layer(StrEnum):
     DEFAULT = "default"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a value came from. ``place`` is the flag, the variable, or ``FILE:LINE``; empty for a default."""
 
     layer: Layer
@@ -129,11 +128,19 @@ def _converted(
 ) -> Value:
     """Return a value of the setting's kind. ``is_typed`` says that TOML already gave it a type."""
     try:
-        value = _typed(setting, given) if is_typed or not isinstance(given, str) else _parsed(setting, given)
-        if setting.interval and (not isinstance(value, int | float) or value not in setting.interval):
-            raise ValueError(f"expected a value in {setting.interval}{_unit(setting)}, found {shown(given)}")
+        return checked_value(setting, given, is_typed=is_typed or not isinstance(given, str))
     except ValueError as problem:
         raise error(f"{where}: {problem}", "correct it or leave it out") from problem
+
+
+def checked_value(setting: Setting, given: object, *, is_typed: bool = True) -> Value:
+    """Return a value of the setting's kind and within its interval, from a typed value or from text.
+
+    Raises ValueError that says what was expected and what was found.
+    """
+    value = _typed(setting, given) if is_typed else _parsed(setting, str(given))
+    if setting.interval and (not isinstance(value, int | float) or not setting.interval.holds(value)):
+        raise ValueError(f"expected a value in {setting.interval}{_unit(setting)}, found {shown(given)}")
     return value
 
 

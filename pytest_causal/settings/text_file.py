@@ -28,19 +28,22 @@ def read_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"cannot read {path}: {_reason(error)}", "check the path and its permissions"
-        ) from error
-    with open(handle, "rb") as file:
+        raise _unreadable(path, error) from error
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise ConfigError(f"{path} is not a regular file", "name a file")
-        content = file.read(MAX_BYTES + 1) if status.st_size <= MAX_BYTES else b""
-        if status.st_size > MAX_BYTES or len(content) > MAX_BYTES:
-            size_kib = max(status.st_size, len(content)) // 1024
-            raise ConfigError(
-                f"{path} has {size_kib} KiB", f"a file of this kind has at most {MAX_BYTES // 1024}"
-            )
+        with open(handle, "rb", closefd=False) as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    finally:
+        os.close(handle)
+    if len(content) > MAX_BYTES:
+        size_kib = max(status.st_size, len(content)) // 1024
+        raise ConfigError(
+            f"{path} has {size_kib} KiB", f"a file of this kind has at most {MAX_BYTES // 1024} KiB"
+        )
     return content
 
 
@@ -75,5 +78,6 @@ def _line(content: bytes, at: int) -> int:
     return content.count(b"\n", 0, at) + 1
 
 
-def _reason(error: OSError | ValueError) -> str:
-    return (error.strerror or "I/O error") if isinstance(error, OSError) else str(error)
+def _unreadable(path: Path, error: OSError | ValueError) -> ConfigError:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return ConfigError(f"cannot read {path}: {reason}", "check the path and its permissions")

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_causal.errors import StoreBusyError, StoreCorruptError, StoreError
 
 Row = tuple[Any, ...]
+Parameters = Sequence[object] | Mapping[str, object]
+_Answer = TypeVar("_Answer")
 
 LOG_LIMIT_BYTES = 16 * 1024 * 1024
 """What a write-ahead log is cut down to once it was folded into the main file."""
@@ -66,7 +68,8 @@ class Database:
         """The connection, in the process that opened it. Raises StoreError elsewhere and after closing."""
         if self._pid != os.getpid():
             raise StoreError(
-                f"the history store {self.path} was opened by another process (fork)", "open it again in this one"
+                f"the history store {self.path} was opened by another process (fork)",
+                "open it again in this one",
             )
         if self._connection is None:
             raise StoreError(f"the history store {self.path} is closed", "open it again")
@@ -89,13 +92,19 @@ class Database:
                 self.on_rollback()
                 raise
 
-    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+    def fetch(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Return all rows of a query."""
         connection = self.connection
         with translated(self.path):
             return connection.execute(sql, parameters).fetchall()
 
-    def value(self, sql: str, parameters: Sequence[object] = ()) -> Any:
+    def ask(self, question: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+        """Return what a reader makes of the connection."""
+        connection = self.connection
+        with translated(self.path):
+            return question(connection)
+
+    def value(self, sql: str, parameters: Parameters = ()) -> Any:
         """Return the first column of the first row."""
         return self.fetch(sql, parameters)[0][0]
 
@@ -142,9 +151,15 @@ def _in_words(path: Path, error: sqlite3.Error) -> StoreError:
 
 _TROUBLES = {
     sqlite3.SQLITE_FULL: ("cannot grow: the disk is full", "free some space"),
-    sqlite3.SQLITE_READONLY: ("cannot be written: it is read-only", "make it writable or choose another store"),
+    sqlite3.SQLITE_READONLY: (
+        "cannot be written: it is read-only",
+        "make it writable or choose another store",
+    ),
     sqlite3.SQLITE_IOERR: ("cannot be read or written", "check the disk"),
-    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "check that the folder exists and that you may write to it"),
+    sqlite3.SQLITE_CANTOPEN: (
+        "cannot be opened",
+        "check that the folder exists and that you may write to it",
+    ),
     sqlite3.SQLITE_PERM: ("may not be accessed", "check its permissions"),
     sqlite3.SQLITE_NOMEM: ("needs more memory than there is", "free some memory"),
 }

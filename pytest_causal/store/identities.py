@@ -43,7 +43,7 @@ _CRITERIA = _Statements(
     highest="SELECT coalesce(max(id), 0) FROM criteria",
     add="INSERT INTO criteria (id, name) VALUES (?, ?)",
 )
-_SCENARIOS = _Statements(
+SCENARIOS = _Statements(
     find="SELECT name, id FROM scenarios WHERE name IN (SELECT value FROM json_each(?))",
     highest="SELECT coalesce(max(id), 0) FROM scenarios",
     add="INSERT INTO scenarios (id, name) VALUES (?, ?)",
@@ -72,7 +72,9 @@ class Names:
         if not stored_as:
             return []
         stored = dict.fromkeys(stored_as.values())
-        found = dict(connection.execute(self._statements.find, (json.dumps(list(stored), ensure_ascii=False),)))
+        found = dict(
+            connection.execute(self._statements.find, (json.dumps(list(stored), ensure_ascii=False),))
+        )
         unseen = [name for name in stored if name not in found]
         if unseen:
             (highest,) = connection.execute(self._statements.highest).fetchone()
@@ -122,7 +124,7 @@ class Identities:
     """All ids that recording needs."""
 
     def __init__(self) -> None:
-        self.scenarios = Names(_SCENARIOS)
+        self.scenarios = Names(SCENARIOS)
         self.nodes = Names(_NODES)
         self.metric_names = Names(_METRIC_NAMES)
         self.criteria = Names(_CRITERIA)

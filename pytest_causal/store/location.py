@@ -45,13 +45,19 @@ def resolve(location: str) -> Path:
             what = "a history store in PostgreSQL is not supported yet"
         else:
             what = f"no kind of history store is called {scheme!r}"
-        raise ConfigError(f"{what} (store = {scheme}://...)", "give the path of a SQLite file, such as .causal/history.db")
+        raise ConfigError(
+            f"{what} (store = {scheme}://...)", "give the path of a SQLite file, such as .causal/history.db"
+        )
     if not location or "\0" in location:
-        raise ConfigError(f"{location!r} is not the path of a history store", "give a path such as .causal/history.db")
+        raise ConfigError(
+            f"{location!r} is not the path of a history store", "give a path such as .causal/history.db"
+        )
     try:
         path = Path(os.path.realpath(location))
     except OSError as error:
-        raise StoreError(f"the history store {location} cannot be reached ({error})", "give another path") from error
+        raise StoreError(
+            f"the history store {location} cannot be reached ({error})", "give another path"
+        ) from error
     if len(os.fsencode(path.name)) > _NAME_BYTES or len(os.fsencode(path)) > _PATH_BYTES:
         raise ConfigError(
             f"the path of the history store is too long ({len(os.fsencode(path.name))} bytes of name,"
@@ -75,9 +81,13 @@ def examine(path: Path) -> FileIdentity | None:
             ) from None
         return None
     except OSError as error:
-        raise StoreError(f"the history store {path} cannot be reached ({error.strerror})", "check the path") from error
+        raise StoreError(
+            f"the history store {path} cannot be reached ({error.strerror})", "check the path"
+        ) from error
     if not stat.S_ISREG(found.st_mode):
-        raise StoreRefusedError(f"the history store {path} is {_kind(found.st_mode)}, not a file", "choose another path")
+        raise StoreRefusedError(
+            f"the history store {path} is {_kind(found.st_mode)}, not a file", "choose another path"
+        )
     return FileIdentity(device=found.st_dev, inode=found.st_ino, size_bytes=found.st_size)
 
 
@@ -98,7 +108,8 @@ def make_folder(folder: Path) -> None:
             _write_new(folder / ".gitignore", b"*\n")
     except OSError as error:
         raise StoreError(
-            f"the folder {folder} for the history store cannot be made ({error.strerror})", "choose another path"
+            f"the folder {folder} for the history store cannot be made ({error.strerror})",
+            "choose another path",
         ) from error
 
 

@@ -1,7 +1,7 @@
 """Migrations: numbered SQL files that make every released schema into the current one.
 
-``migrations/0001_history.sql`` makes an empty file a store of schema 1, ``0002_...`` makes schema 1 into schema 2, and so
-on. All that are missing run in one transaction together with the new version number: a store is old or new, never
+``migrations/0001_history.sql`` makes an empty file a store of schema 1, ``0002_...`` makes schema 1 into schema 2,
+and so on. All that are missing run in one transaction together with the new version number: a store is old or new, never
 between. Released files are never edited; a store whose schema is not what they make is not ours.
 """
 
@@ -48,7 +48,9 @@ def load_migrations(folder: Path = SHIPPED) -> tuple[Migration, ...]:
         for path in sorted(folder.glob("[0-9][0-9][0-9][0-9]_*.sql"))
     ]
     if [each.number for each in found] != list(range(1, len(found) + 1)):
-        raise RuntimeError(f"the migrations in {folder} are not numbered 1, 2, 3, ...: {[each.name for each in found]}")
+        raise RuntimeError(
+            f"the migrations in {folder} are not numbered 1, 2, 3, ...: {[each.name for each in found]}"
+        )
     return tuple(found)
 
 
@@ -74,7 +76,9 @@ def read_version(connection: sqlite3.Connection) -> int:
 
 def read_schema(connection: sqlite3.Connection) -> Schema:
     """Return everything that the schema of a file declares, sorted."""
-    return tuple(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"))
+    return tuple(
+        connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name")
+    )
 
 
 @cache

@@ -31,7 +31,9 @@ def holding(folder: Path, *, busy_seconds: float) -> Iterator[None]:
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise StoreError(f"the folder {folder} cannot be opened ({error.strerror})", "check its permissions") from error
+        raise StoreError(
+            f"the folder {folder} cannot be opened ({error.strerror})", "check its permissions"
+        ) from error
     try:
         _lock(descriptor, folder, clock.monotonic_seconds() + busy_seconds)
         yield
@@ -114,12 +116,15 @@ def _lock(descriptor: int, folder: Path, deadline: float) -> None:
         except BlockingIOError:
             if clock.monotonic_seconds() >= deadline:
                 raise StoreBusyError(
-                    f"another process is making or mending the history store in {folder}", "wait for it to finish"
+                    f"another process is making or mending the history store in {folder}",
+                    "wait for it to finish",
                 ) from None
             sleep(_PAUSE_SECONDS)
         except OSError as error:
             if error.errno not in _NO_LOCKS_HERE:
-                raise StoreError(f"the folder {folder} cannot be locked ({error.strerror})", "check the disk") from error
+                raise StoreError(
+                    f"the folder {folder} cannot be locked ({error.strerror})", "check the disk"
+                ) from error
             return
         else:
             return

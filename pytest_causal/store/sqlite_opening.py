@@ -59,7 +59,9 @@ def open_for_writing(
         return _open_held(path, busy_seconds, steps, now_us())
 
 
-def open_for_reading(path: Path, *, busy_seconds: float, migrations: tuple[Migration, ...] | None = None) -> Opened:
+def open_for_reading(
+    path: Path, *, busy_seconds: float, migrations: tuple[Migration, ...] | None = None
+) -> Opened:
     """Open the store at ``path`` as it is. A newer schema is read as far as it is understood, with a notice."""
     steps = load_migrations() if migrations is None else migrations
     file = examine(path)
@@ -96,7 +98,9 @@ def _open_ready(path: Path, busy_seconds: float, steps: tuple[Migration, ...]) -
     try:
         version = _version(database)
         if version > len(steps):
-            raise StoreRefusedError(_newer(path, version, len(steps)), "upgrade pytest-causal, or choose another store")
+            raise StoreRefusedError(
+                _newer(path, version, len(steps)), "upgrade pytest-causal, or choose another store"
+            )
         has_log = database.value("PRAGMA journal_mode") == "wal"
         if version == len(steps) and has_log and file.is_same_file(examine(path)):
             _check_schema(database, steps)
@@ -117,7 +121,9 @@ def _open_held(path: Path, busy_seconds: float, steps: tuple[Migration, ...], no
             return opened
     except StoreCorruptError as error:
         _check_not_a_document(path)
-        notices.append(f"{error.what}; it was set aside as {set_aside(path, file, now_us)} and a new one begun")
+        notices.append(
+            f"{error.what}; it was set aside as {set_aside(path, file, now_us)} and a new one begun"
+        )
     strays = set_aside_strays(path, now_us)
     if strays is not None:
         notices.append(f"log files without a history store were set aside as {strays}-*")
@@ -127,7 +133,10 @@ def _open_held(path: Path, busy_seconds: float, steps: tuple[Migration, ...], no
     if opened is None:
         raise StoreError(f"the history store {path} was replaced while it was being made", "try again")
     return Opened(
-        database=opened.database, file=opened.file, schema_version=opened.schema_version, notices=tuple(notices)
+        database=opened.database,
+        file=opened.file,
+        schema_version=opened.schema_version,
+        notices=tuple(notices),
     )
 
 
@@ -208,7 +217,9 @@ def _check_not_a_document(path: Path) -> None:
     except UnicodeDecodeError:
         is_text = False
     if is_text:
-        raise StoreRefusedError(f"{path} is a text file, not a history store", "choose another path for the history store")
+        raise StoreRefusedError(
+            f"{path} is a text file, not a history store", "choose another path for the history store"
+        )
 
 
 def _open_readable(path: Path, busy_seconds: float) -> Database:
@@ -245,6 +256,4 @@ def _version(database: Database) -> int:
 
 
 def _newer(path: Path, version: int, known: int) -> str:
-    return (
-        f"the history store {path} was written by a newer pytest-causal (schema {version}; this one knows schema {known})"
-    )
+    return f"the history store {path} is of a newer pytest-causal (schema {version}; this one knows schema {known})"

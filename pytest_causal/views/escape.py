@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -19,6 +20,30 @@ def terminal(text: str, limit: int | None = None) -> str:
         head = (limit - 1) // 2
         text = f"{text[:head]}…{text[-(limit - 1 - head) :]}"
     return text
+
+
+def shell_word(text: str) -> str:
+    r"""Return text as one word of a POSIX shell (``$'\x1b'`` as in bash where it holds anything unprintable).
+
+    Empty where no command line can carry the text: one with a NUL, or with what has no form in a file name's encoding.
+    """
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return ""
+    if "\0" in text:
+        return ""
+    if terminal(text) == text:
+        return shlex.quote(text)
+    return "$'" + "".join(map(_in_bash, text)) + "'"
+
+
+def _in_bash(character: str) -> str:
+    if character in "\\'":
+        return f"\\{character}"
+    if unicodedata.category(character) not in _UNSAFE_CATEGORIES:
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
 def _shown(character: str) -> str:

@@ -13,7 +13,7 @@ from pytest_causal.views.words import VERDICT_WORDS, evidence_words, plural
 
 _WORST_FIRST = (Verdict.REJECTED, Verdict.INCONCLUSIVE, Verdict.INERT, Verdict.NOT_YET, Verdict.ELIGIBLE)
 _RANK = {verdict: rank for rank, verdict in enumerate(_WORST_FIRST)}
-_COLOURS = {
+VERDICT_MARKS = {
     Verdict.REJECTED: ("red", "bold"),
     Verdict.INCONCLUSIVE: ("yellow",),
     Verdict.INERT: ("yellow",),
@@ -78,14 +78,16 @@ def summary_lines(view: SessionView, *, limit: int | None, width: int) -> list[L
     lines = [Line(text=_recorded(view, width))]
     lines += [Line(text=text, marks=("yellow",)) for text in _cautions(view)]
     if view.verdicts:
-        lines.append(Line(text="verdicts: " + _counts(view.verdicts)))
+        lines.append(Line(text="verdicts: " + verdict_counts(view.verdicts)))
     rows = order_rows(view.rows)
     shown = rows if limit is None else rows[:limit]
     for row in shown:
         lines += _row_lines(row, width)
     hidden = sum(view.verdicts.values()) - len(shown)
     if hidden > 0:
-        lines.append(Line(text=f"... and {plural(hidden, 'more scenario')} (-v shows all, or: causal status)"))
+        lines.append(
+            Line(text=f"... and {plural(hidden, 'more scenario')} (-v shows all, or: causal status)")
+        )
     lines += [Line(text=text, marks=("yellow",)) for text in view.notices]
     return lines
 
@@ -105,7 +107,9 @@ def _recorded(view: SessionView, width: int) -> str:
     total = sum(view.outcomes.values())
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in view.outcomes.items() if count)
     place = terminal(view.location, max(20, width // 2))
-    return f"recorded session {view.number} in {place}: {plural(total, 'run')}" + (f" ({outcomes})" if outcomes else "")
+    return f"recorded session {view.number} in {place}: {plural(total, 'run')}" + (
+        f" ({outcomes})" if outcomes else ""
+    )
 
 
 def _cautions(view: SessionView) -> list[str]:
@@ -119,15 +123,17 @@ def _cautions(view: SessionView) -> list[str]:
     return cautions
 
 
-def _counts(verdicts: Mapping[Verdict, int]) -> str:
+def verdict_counts(verdicts: Mapping[Verdict, int]) -> str:
     counted = Counter(verdicts)
-    return ", ".join(f"{counted[verdict]:,} {VERDICT_WORDS[verdict]}" for verdict in _WORST_FIRST if counted[verdict])
+    return ", ".join(
+        f"{counted[verdict]:,} {VERDICT_WORDS[verdict]}" for verdict in _WORST_FIRST if counted[verdict]
+    )
 
 
 def _row_lines(row: Row, width: int) -> list[Line]:
     label = VERDICT_WORDS[row.decision.verdict]
     sign = "*" if row.is_changed else " "
-    marks = _COLOURS[row.decision.verdict]
+    marks = VERDICT_MARKS[row.decision.verdict]
     words = evidence_words(row.evidence, row.criteria, row.decision)
     if row.evidence.contradictions:
         since = f" since {row.flaky_since}" if row.flaky_since else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_causal.model.evidence import Criteria, Decision, Evidence, Reason, Unit, Verdict
-from pytest_causal.rules.sequential import failure_rate_upper
+from pytest_causal.rules.eligibility import clean_sessions_needed, failure_rate_bound, recent_incomplete
 
 VERDICT_WORDS = {
     Verdict.ELIGIBLE: "eligible",
@@ -16,8 +16,18 @@ VERDICT_WORDS = {
 
 def evidence_words(evidence: Evidence, criteria: Criteria, decision: Decision) -> str:
     """Return one line: what was seen, what it proves, and what is still needed."""
-    parts = [_seen(evidence), _proven(evidence, criteria), *_stops(evidence, criteria, decision), _needed(decision)]
+    parts = [
+        _seen(evidence),
+        _proven(evidence, criteria),
+        *_stops(evidence, criteria, decision),
+        _needed(evidence, criteria, decision),
+    ]
     return "; ".join(part for part in parts if part)
+
+
+def reason_words(evidence: Evidence, criteria: Criteria, decision: Decision) -> str:
+    """Return why a verdict is not ``eligible``, beside the numbers; empty where the numbers say it all."""
+    return "; ".join(_stops(evidence, criteria, decision))
 
 
 def plural(count: int, noun: str) -> str:
@@ -44,16 +54,15 @@ def _seen(evidence: Evidence) -> str:
 def _proven(evidence: Evidence, criteria: Criteria) -> str:
     if not evidence.units:
         return ""
-    upper = failure_rate_upper(evidence.units, evidence.badness, criteria.alpha)
+    upper = failure_rate_bound(evidence, criteria)
     if upper >= 1:
         return ""
     return f"failure rate below {percent(upper)} ({percent(1 - criteria.alpha)}, at any time)"
 
 
-def _needed(decision: Decision) -> str:
-    if decision.verdict is Verdict.ELIGIBLE or not decision.clean_sessions_needed:
-        return ""
-    return f"{decision.clean_sessions_needed:,} more clean {'session' if decision.clean_sessions_needed == 1 else 'sessions'}"
+def _needed(evidence: Evidence, criteria: Criteria, decision: Decision) -> str:
+    needed = clean_sessions_needed(evidence, criteria, decision)
+    return f"{needed:,} more clean {'session' if needed == 1 else 'sessions'}" if needed else ""
 
 
 def _stops(evidence: Evidence, criteria: Criteria, decision: Decision) -> list[str]:
@@ -62,11 +71,11 @@ def _stops(evidence: Evidence, criteria: Criteria, decision: Decision) -> list[s
 
 def _stop(reason: Reason, evidence: Evidence, criteria: Criteria) -> str:
     unit = "run" if criteria.unit is Unit.RUN else "session"
-    incomplete = evidence.recent.bit_count()
+    incomplete, recent_units = recent_incomplete(evidence)
     rate = (evidence.failed + evidence.errors) / evidence.runs if evidence.runs else 0.0
     return {
         Reason.NO_EVIDENCE: "",
-        Reason.INCOMPLETE: f"{incomplete} of the last {plural(evidence.recent_units, unit)} incomplete",
+        Reason.INCOMPLETE: f"{incomplete} of the last {plural(recent_units, 'session')} incomplete",
         Reason.TOO_FEW_RUNS: f"fewer than {plural(criteria.min_runs, 'run')}",
         Reason.TOO_FEW_SESSIONS: f"fewer than {plural(criteria.min_sessions, 'session')}",
         Reason.FAILURE_RATE: f"{percent(rate)} failed, limit {percent(criteria.max_failure_rate)}",

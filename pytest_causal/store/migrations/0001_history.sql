@@ -67,12 +67,13 @@ CREATE TABLE nodes (
     name TEXT NOT NULL UNIQUE         -- stored as names of scenarios are
 ) STRICT;
 
--- One execution of a scenario. Narrow and without a second index: appending costs the same at any length.
+-- One execution of a scenario. Narrow and without a second index: appending costs the same at any length. No column
+-- may be NULL, because binding None costs Python a quarter of a microsecond.
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,           -- in order of storing, without gaps
     session INTEGER NOT NULL REFERENCES sessions (number),
     scenario_id INTEGER NOT NULL REFERENCES scenarios (id), -- the name it ran under, even if that is an alias now
-    node_id INTEGER REFERENCES nodes (id), -- NULL where the node id is the scenario's name
+    node_id INTEGER NOT NULL,         -- in nodes; 0 where the node id is the scenario's name
     outcome TEXT NOT NULL,            -- passed failed error skipped xfailed xpassed crashed missing
     cause INTEGER NOT NULL,           -- 0: none; 1: see causes; 2: see causes, and infrastructure is to blame
     started_us INTEGER NOT NULL,      -- microseconds since the epoch, UTC
@@ -83,8 +84,8 @@ CREATE TABLE runs (
     occurrence INTEGER NOT NULL,      -- tells apart runs of one node id that are not reruns, from 1
     is_superseded INTEGER NOT NULL,   -- 1 if it was rerun
     reads_id INTEGER NOT NULL,        -- what it took from the policy; 0: nothing
-    worker TEXT,                      -- of xdist; NULL where not distributed
-    arm TEXT                          -- of a trial; NULL for control
+    worker TEXT NOT NULL,             -- of xdist; empty where not distributed
+    arm TEXT NOT NULL                 -- of a trial; empty for control
 ) STRICT;
 
 -- Why runs did not simply pass.
@@ -145,8 +146,8 @@ CREATE TABLE evidence (
     units INTEGER NOT NULL,           -- units that held evidence
     badness REAL NOT NULL,            -- sum of their failed fractions
     weights BLOB NOT NULL,            -- 7 of wealth, then 5 of ruin: little-endian doubles
-    recent INTEGER NOT NULL,          -- bits of the last units, newest lowest, 1: incomplete
-    recent_units INTEGER NOT NULL,    -- how many bits
+    recent INTEGER NOT NULL,          -- bits of the last places of the history, newest lowest: an incomplete unit
+    recent_units INTEGER NOT NULL,    -- the same: any unit
     last_order INTEGER NOT NULL,      -- place in the history of the newest unit
     last_session INTEGER NOT NULL,    -- number of its newest session
     last_badness REAL NOT NULL,       -- failed fraction of the newest unit

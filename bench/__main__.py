@@ -1,0 +1,137 @@
+"""``make bench`` measures everything and writes ``bench/RESULTS.md``; ``python -m bench CASE`` prints that case."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.environments import ROOT, Environments, make_environments, versions
+from bench.history import measure_store
+from bench.measuring import say
+from bench.recorders import BARE, CAUSAL, PEERS, SuiteRun, measure_pytest_history, measure_recorders
+from bench.report import Section, document
+from bench.startup import measure_idle, measure_startup
+from bench.suites import write_suite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How much is measured. ``full`` is what the figures that are kept come from, ``quick`` tries the harness."""
+
+    tests: int = 10_000
+    tests_large: int = 100_000
+    rounds: int = 7
+    rounds_large: int = 3
+    rounds_startup: int = 60
+    sessions: int = 1_000
+    scenarios: int = 10_000
+
+
+FULL = Extent()
+QUICK = Extent(
+    tests=500, tests_large=1_000, rounds=2, rounds_large=1, rounds_startup=5, sessions=20, scenarios=1_000
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """Where and how much to measure."""
+
+    place: Path
+    environments: Environments
+    extent: Extent
+
+    def suite(self, tests: int) -> SuiteRun:
+        return SuiteRun(
+            place=self.place, suite=write_suite(self.place / f"suite-{tests}", tests=tests), tests=tests
+        )
+
+
+def recorders(at: Workplace) -> Section:
+    run = at.suite(at.extent.tests)
+    return measure_recorders(at.environments.peers, run, [BARE, CAUSAL, *PEERS], rounds=at.extent.rounds)
+
+
+def recorders_xdist(at: Workplace) -> Section:
+    run = at.suite(at.extent.tests)
+    return measure_recorders(
+        at.environments.peers, run, [BARE, CAUSAL, *PEERS], rounds=at.extent.rounds, workers=2
+    )
+
+
+def pytest_history(at: Workplace) -> Section:
+    return measure_pytest_history(
+        at.environments.pytest_history, at.suite(at.extent.tests), rounds=at.extent.rounds_large
+    )
+
+
+def large(at: Workplace) -> Section:
+    run = at.suite(at.extent.tests_large)
+    return measure_recorders(at.environments.peers, run, [CAUSAL], rounds=at.extent.rounds_large)
+
+
+def startup(at: Workplace) -> Section:
+    return measure_startup(at.environments, at.place, rounds=at.extent.rounds_startup)
+
+
+def idle(at: Workplace) -> Section:
+    return measure_idle(at.environments, at.suite(at.extent.tests), rounds=at.extent.rounds)
+
+
+def store(at: Workplace) -> Section:
+    extent = at.extent
+    return measure_store(
+        at.environments.installed,
+        at.place,
+        sessions=extent.sessions,
+        scenarios=extent.scenarios,
+        rounds=extent.rounds,
+    )
+
+
+CASES: dict[str, Callable[[Workplace], Section]] = {
+    "recorders": recorders,
+    "pytest-history": pytest_history,
+    "recorders-xdist": recorders_xdist,
+    "large": large,
+    "startup": startup,
+    "idle": idle,
+    "store": store,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all unless given")
+    parser.add_argument(
+        "--quick", action="store_true", help="a small trial of the harness; its figures mean nothing"
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="keep environments, suites and filled stores for the next time"
+    )
+    given = parser.parse_args()
+    if unknown := set(given.cases) - set(CASES):
+        parser.error(f"no case is called {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+    started = time.monotonic()
+    place = ROOT / "build" / ("bench-quick" if given.quick else "bench")
+    at = Workplace(place=place, environments=make_environments(place), extent=QUICK if given.quick else FULL)
+    sections = []
+    for name in given.cases or CASES:
+        say(f"{name}:")
+        sections.append(CASES[name](at))
+        say(sections[-1].markdown() + "\n")
+    page = document(sections, versions(at.environments.peers), minutes=(time.monotonic() - started) / 60)
+    if given.cases or given.quick:
+        print(page, end="")
+    else:
+        (ROOT / "bench" / "RESULTS.md").write_text(page, encoding="utf-8")
+    if not given.keep:
+        shutil.rmtree(place)
+
+
+if __name__ == "__main__":
+    main()

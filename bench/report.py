@@ -1,0 +1,60 @@
+"""What was measured, as Markdown: a section for each case, under the machine and the versions."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SHOWN = (
+    "pytest", "pytest-causal", "pytest-xdist", "pytest-reportlog", "pytest-json-report", "allure-pytest",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One table, with a paragraph that says how its figures came about and what they should be."""
+
+    title: str
+    text: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def markdown(self) -> str:
+        lines = [" | ".join(row) for row in (self.columns, ["---"] * len(self.columns), *self.rows)]
+        return f"## {self.title}\n\n{self.text}\n\n" + "\n".join(f"| {line} |" for line in lines)
+
+
+def document(sections: Sequence[Section], versions: Mapping[str, str], minutes: float) -> str:
+    """Return the whole page."""
+    packages = ", ".join(f"{name} {versions[name]}" for name in SHOWN if name in versions)
+    head = f"""# Measurements
+
+Written by `make bench`; do not edit. Compare ratios, not times: each is of whole processes that ran in turn in one
+run, a contender always between two runs of its baseline. Figures are medians, with the lowest and the highest.
+
+- When: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}, in {minutes:.0f} minutes
+- Machine: {machine()}
+- Versions: Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {packages}"""
+    return "\n\n".join([head, *(section.markdown() for section in sections)]) + "\n"
+
+
+def machine() -> str:
+    """Return processor, cores, memory and system, as far as the system tells."""
+    processor = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        names = [
+            line.partition(":")[2].strip()
+            for line in information.read_text().splitlines()
+            if "model name" in line
+        ]
+        processor = names[0] if names else processor
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{processor}, {os.cpu_count()} cores, {memory_gib:.0f} GiB, {platform.system()} {platform.release()}"
+    )

@@ -1,0 +1,144 @@
+"""Everything that is written to standard output goes through here: JSON, and tables drawn by rich.
+
+A reader that has gone away (``| head``) ends the writing quietly and changes no exit code. Text is drawn from
+:class:`~rich.text.Text`, never from markup: a scenario's name may look like markup.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_causal.errors import CausalError, ExitCode
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from pytest_causal.views.summary import Line
+    from pytest_causal.views.tables import Cell, Column, Table
+
+_WIDTH_OF_A_FILE = 1000
+"""Columns of a pipe or a file: nothing is cut or wrapped for want of room."""
+_GAP = 2
+"""Spaces between columns."""
+_NARROWEST = 10
+"""Columns that a wide cell has at least, however narrow the terminal."""
+
+
+class OutputError(CausalError):
+    """Standard output cannot be written."""
+
+    exit_code = ExitCode.IO_ERROR
+
+
+def write(texts: Iterable[str]) -> None:
+    """Write texts as they come. Raises OutputError, but not where the reader has gone away."""
+    try:
+        for text in texts:
+            sys.stdout.write(text)
+    except BrokenPipeError:
+        let_go_of_stdout()
+    except OSError as error:
+        let_go_of_stdout()
+        raise _unwritable(error) from error
+
+
+def write_json(document: dict[str, Any]) -> None:
+    """Write one JSON object: ASCII, keys sorted, no NaN (ValueError)."""
+    write([json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"])
+
+
+def finish() -> None:
+    """Write out what is still buffered. Raises as :func:`write` does."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        let_go_of_stdout()
+    except OSError as error:
+        let_go_of_stdout()
+        raise _unwritable(error) from error
+
+
+def let_go_of_stdout() -> None:
+    """Send what is still buffered nowhere, so that the interpreter does not complain of it at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+class Screen:
+    """Standard output as a person sees it: of some width, in colour where that is wanted."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        is_open_ended = not sys.stdout.isatty() and not os.environ.get("COLUMNS", "").isdecimal()
+        self._console: Console = Console(highlight=False, width=_WIDTH_OF_A_FILE if is_open_ended else None)
+
+    @property
+    def width(self) -> int:
+        """Columns there are."""
+        return self._console.width
+
+    def table(self, table: Table) -> str:
+        """Return a table, drawn."""
+        from rich.table import Table as RichTable
+
+        widths = _widths(table, self.width)
+        grid = RichTable(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), show_header=table.has_header)
+        for column, width in zip(table.columns, widths, strict=True):
+            grid.add_column(
+                column.header,
+                width=width,
+                justify="right" if column.is_number else "left",
+                overflow="fold",
+                header_style="dim",
+            )
+        for row in table.rows:
+            grid.add_row(*map(_text, row))
+        return self._drawn(grid)
+
+    def lines(self, lines: Sequence[Line]) -> str:
+        """Return lines, drawn; long ones wrap."""
+        return self._drawn(*[_text((line,)) for line in lines])
+
+    def _drawn(self, *renderables: object) -> str:
+        with self._console.capture() as capture:
+            for renderable in renderables:
+                self._console.print(renderable, overflow="fold")
+        return "\n".join(line.rstrip() for line in capture.get().split("\n"))
+
+
+def _widths(table: Table, width: int) -> list[int]:
+    """Return the width of each column: what its cells need, and for the wide one at most what the others leave."""
+    widths = [column.width or _needed(column, place, table.rows) for place, column in enumerate(table.columns)]
+    for place, column in enumerate(table.columns):
+        if column.is_wide:
+            left = width - _GAP * (len(widths) - 1) - sum(widths) + widths[place]
+            widths[place] = min(widths[place], max(left, _NARROWEST))
+    return widths
+
+
+def _needed(column: Column, place: int, rows: Sequence[tuple[Cell, ...]]) -> int:
+    from rich.cells import cell_len
+
+    lengths = (cell_len(line.text) for row in rows for line in row[place])
+    return max(len(column.header) if rows else 1, *lengths, 1)
+
+
+def _unwritable(error: OSError) -> OutputError:
+    return OutputError(f"the output cannot be written ({error.strerror})", "free some space or write elsewhere")
+
+
+def _text(cell: Cell) -> Text:
+    from rich.text import Text
+
+    text = Text()
+    for place, line in enumerate(cell):
+        text.append("\n" if place else "")
+        text.append(line.text, style=" ".join(line.marks))
+    return text

@@ -1,0 +1,185 @@
+"""The history store in one SQLite file: the contract of the interface, kept by the parts around here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from pytest_causal.model.evidence import Evidence
+from pytest_causal.model.run import Outcome, Read, Run
+from pytest_causal.model.scenario import Declaration
+from pytest_causal.model.session import Session, SessionEnding, SessionFacts
+from pytest_causal.store import runs as stored_runs
+from pytest_causal.store import scenarios as stored_scenarios
+from pytest_causal.store import sessions as stored_sessions
+from pytest_causal.store.conclusion import Ledger, SqliteConclusion
+from pytest_causal.store.health import examine_health
+from pytest_causal.store.identities import Identities, load_reads
+from pytest_causal.store.interface import Alias, HistoryQuery, RunRecord, Scenario, StoreHealth
+from pytest_causal.store.location import examine
+from pytest_causal.store.quarantine import holding, set_aside
+from pytest_causal.store.rows import evidence_from
+from pytest_causal.store.sqlite_opening import Opened
+
+_EVIDENCE = "SELECT * FROM evidence ORDER BY scenario_id, reads_id, criteria_id"
+_EVIDENCE_UNDER = """
+    SELECT * FROM evidence WHERE criteria_id = (SELECT id FROM criteria WHERE name = ?) ORDER BY scenario_id, reads_id
+"""
+
+
+class SqliteStore:
+    """A :class:`~pytest_causal.store.interface.HistoryStore` in one file; ``location`` is the path as it was given.
+
+    ``notices`` says what happened at opening that a person should know: a damaged file was set aside, say.
+    """
+
+    def __init__(self, opened: Opened, *, location: str, now_us: Callable[[], int]) -> None:
+        self.location = location
+        self.notices = opened.notices
+        self._opened = opened
+        self._database = opened.database
+        self._now_us = now_us
+        self._identities = Identities()
+        self._database.on_rollback = self._identities.forget
+
+    @property
+    def busy_seconds(self) -> float:
+        """How long a write waits for another writer before it raises StoreBusyError; may be set at any time."""
+        return self._database.busy_seconds
+
+    @busy_seconds.setter
+    def busy_seconds(self, seconds: float) -> None:
+        self._database.busy_seconds = seconds
+
+    def begin_session(self, facts: SessionFacts) -> int:
+        """Store a session as running and return its number. A uid that is already stored is refused (DataError)."""
+        with self._database.writing() as connection:
+            return stored_sessions.begin(connection, facts)
+
+    def add_runs(self, session: int, runs: Sequence[Run]) -> None:
+        """Store whole runs of a running session, all or none. Raises DataError for a session that is not running."""
+        if runs:
+            with self._database.writing() as connection:
+                first, last = stored_runs.add_runs(connection, self._identities, session, runs)
+                stored_sessions.extend(connection, session, first, last)
+
+    def declare(self, declarations: Sequence[Declaration]) -> None:
+        """Keep what tests declare of their scenarios, replacing what was declared before; unseen names are added."""
+        changed = stored_scenarios.undeclared(self._database, declarations)
+        if changed:
+            with self._database.writing() as connection:
+                stored_scenarios.declare(connection, changed)
+
+    def declarations(self) -> dict[int, Declaration]:
+        """Return, by scenario id, the declarations that change criteria."""
+        return stored_scenarios.read_declarations(self._database)
+
+    @contextmanager
+    def concluding(self, session: int, ending: SessionEnding) -> Iterator[SqliteConclusion]:
+        """Open the one transaction in which a session ends, gets its order, and has its evidence folded.
+
+        Raises DataError for a session that was concluded before, MissingInputError for one that is not stored.
+        """
+        with self._database.writing() as connection:
+            stored_sessions.end(connection, session, ending)
+            conclusion = SqliteConclusion(connection, self._identities, session)
+            yield conclusion
+            conclusion.finish()
+
+    @contextmanager
+    def amending(self) -> Iterator[Ledger]:
+        """Open a transaction in which evidence is computed anew outside any session: after an alias, say."""
+        with self._database.writing() as connection:
+            yield Ledger(connection, self._identities)
+
+    def dead_sessions(self) -> list[Session]:
+        """Return sessions still marked running whose process is gone."""
+        return stored_sessions.dead_sessions(self._database)
+
+    def session(self, number: int) -> Session:
+        """Return one session; raises MissingInputError."""
+        return stored_sessions.read_session(self._database, number)
+
+    def sessions(self, limit: int | None = None) -> list[Session]:
+        """Return sessions, newest first."""
+        return stored_sessions.read_sessions(self._database, limit)
+
+    def find_session(self, uid: str) -> Session | None:
+        """Return the session with this uid, if it is stored."""
+        return stored_sessions.find_session(self._database, uid)
+
+    def outcome_counts(self, session: int) -> dict[Outcome, int]:
+        """Return how many runs of a session ended each way."""
+        return stored_sessions.outcome_counts(self._database, session)
+
+    def failure_kinds(self, session: int) -> dict[tuple[Outcome, str], int]:
+        """Return how many runs of a session ended with each (outcome, cause type); superseded runs left out."""
+        return stored_sessions.failure_kinds(self._database, session)
+
+    def scenarios(self) -> list[Scenario]:
+        """Return all scenarios that are not aliases of another, by name."""
+        return stored_scenarios.read_scenarios(self._database)
+
+    def scenario_names(self, ids: Iterable[int]) -> dict[int, str]:
+        """Return the names of these scenarios, by id."""
+        return stored_scenarios.read_names(self._database, ids)
+
+    def all_evidence(self, criteria_key: str | None = None) -> Iterator[Evidence]:
+        """Yield all running states, by scenario then reads, without touching a run."""
+        if criteria_key is None:
+            rows = self._database.fetch(_EVIDENCE)
+        else:
+            rows = self._database.fetch(_EVIDENCE_UNDER, (criteria_key,))
+        return map(evidence_from, rows)
+
+    def reads(self, reads_id: int) -> tuple[Read, ...]:
+        """Return the policy leaves behind a reads id; ``NO_READS`` has none."""
+        return self._database.ask(lambda connection: load_reads(connection, reads_id))
+
+    def history(self, query: HistoryQuery) -> Iterator[RunRecord]:
+        """Yield runs, newest first. A scenario's history holds what ran under its other names."""
+        scenario_id = stored_scenarios.find_id(self._database, query.scenario) if query.scenario else None
+        if query.scenario and scenario_id is None:
+            return iter(())
+        return stored_runs.read_runs(self._database, query, scenario_id)
+
+    def alias(self, old: str, new: str, created_us: int) -> None:
+        """Declare that ``old`` is ``new`` from now on and for all that is stored.
+
+        Evidence of both is dropped and must be computed anew (:meth:`amending`). Raises MissingInputError when ``old``
+        was never seen, UsageError for a cycle and where ``old`` is another scenario's name already.
+        """
+        with self._database.writing() as connection:
+            stored_scenarios.add_alias(connection, old, new, created_us)
+
+    def aliases(self) -> list[Alias]:
+        """Return all aliases, by old name."""
+        return stored_scenarios.read_aliases(self._database)
+
+    def health(self, *, deep: bool = False) -> StoreHealth:
+        """Check the store; ``deep`` also reads every page."""
+        return examine_health(self._opened, location=self.location, deep=deep)
+
+    def checkpoint(self) -> None:
+        """Fold the write-ahead log into the main file, as far as readers allow."""
+        self._database.fetch("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def is_moved(self) -> bool:
+        """Whether the open store is no longer the one at its location (deleted, renamed, replaced)."""
+        return not self._opened.file.is_same_file(examine(self._database.path))
+
+    def set_aside(self) -> str:
+        """Close a damaged store and move it aside, whole, under a name that says so; return where it is now.
+
+        Empty if the file at the location is another one already: somebody else has moved it.
+        """
+        path = self._database.path
+        busy_seconds = self.busy_seconds
+        self.close()
+        with holding(path.parent, busy_seconds=busy_seconds):
+            moved = set_aside(path, self._opened.file, self._now_us())
+        return str(moved or "")
+
+    def close(self) -> None:
+        """Release everything; safe to call twice."""
+        self._database.close()
