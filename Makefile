@@ -41,7 +41,7 @@ lint: $(STAMP) #- format, lint, types, import contracts, documents in step, work
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(PY) tests/repo/lengths.py
-	@$(PY) -m cogapp --check --diff $(DOCS)
+	@$(PY) -m cogapp --check --diff --verbosity=1 $(DOCS)
 	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(BIN)/zizmor --offline --quiet .github
@@ -51,7 +51,7 @@ fix: $(STAMP) docs #- format, mend what the linter can mend, regenerate the docu
 	@$(BIN)/ruff format .
 
 docs: $(STAMP) #- regenerate the generated blocks of the documents from the code
-	@$(PY) -m cogapp -r $(DOCS)
+	@$(PY) -m cogapp -r --verbosity=1 $(DOCS)
 
 test-all: $(STAMP) #- the built wheel on every supported Python, oldest and newest pytest, with and without xdist
 	@$(BIN)/nox

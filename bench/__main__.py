@@ -33,7 +33,7 @@ class Extent:
 
 FULL = Extent()
 QUICK = Extent(
-    tests=500, tests_large=1_000, rounds=2, rounds_large=1, rounds_startup=5, sessions=20, scenarios=1_000
+    tests=500, tests_large=1_000, rounds=2, rounds_large=2, rounds_startup=5, sessions=20, scenarios=1_000
 )
 
 

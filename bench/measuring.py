@@ -108,8 +108,9 @@ def mean(first: Sample, second: Sample) -> Sample:
 
 
 def spread(values: Sequence[float], form: str = ".3f") -> str:
-    """Return ``median (lowest to highest)``."""
-    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"
+    """Return ``median (lower to upper quartile)``."""
+    lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
+    return f"{median:{form}} ({lower:{form}} to {upper:{form}})"
 
 
 def say(line: str) -> None:

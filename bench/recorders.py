@@ -46,7 +46,7 @@ def runs_in_store(out: Path) -> int:
 BARE = Recorder(name="bare again (control)")
 CAUSAL = Recorder(
     name="**pytest-causal**",
-    arguments=("-p", "causal", "--causal-store", "{out}/history.db"),
+    arguments=("-p", "causal", "--causal-store={out}/history.db"),
     count=runs_in_store,
 )
 PEERS = (
@@ -100,7 +100,9 @@ class SuiteRun:
         if passed != self.tests:
             raise RuntimeError(f"{recorder.name}: of {self.tests} tests {passed} passed:\n{said[-3000:]}")
         if recorder.count and (recorded := recorder.count(out)) != self.tests:
-            raise RuntimeError(f"{recorder.name}: of {self.tests} tests {recorded} were recorded:\n{said[-3000:]}")
+            raise RuntimeError(
+                f"{recorder.name}: of {self.tests} tests {recorded} were recorded:\n{said[-3000:]}"
+            )
         return sample
 
 

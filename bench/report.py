@@ -35,7 +35,7 @@ def document(sections: Sequence[Section], versions: Mapping[str, str], minutes: 
     head = f"""# Measurements
 
 Written by `make bench`; do not edit. Compare ratios, not times: each is of whole processes that ran in turn in one
-run, a contender always between two runs of its baseline. Figures are medians, with the lowest and the highest.
+run, a contender always between two runs of its baseline. Figures are medians, with their quartiles.
 
 - When: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}, in {minutes:.0f} minutes
 - Machine: {machine()}

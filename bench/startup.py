@@ -21,7 +21,7 @@ def measure_startup(environments: Environments, place: Path, *, rounds: int) -> 
     suite = write_suite(place / "suite-0", tests=0)
     loading = SuiteRun(place=place, suite=suite, tests=0, autoload=True)
     named = SuiteRun(place=place, suite=suite, tests=0)
-    active = Recorder(name="active", arguments=("-p", "causal", "--causal-store", str(place / "startup.db")))
+    active = Recorder(name="active", arguments=("-p", "causal", f"--causal-store={place / 'startup.db'}"))
     idle = take_turns(
         partial(loading.once, environments.without, BARE),
         {

@@ -12,7 +12,5 @@ __version__ = "0.1.0"
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Make ``-p pytest_causal`` mean ``-p causal``: without this it would load an empty package, silently."""
-    from pytest_causal import plugin
-
     if not pluginmanager.has_plugin("causal") and not pluginmanager.is_blocked("causal"):
-        pluginmanager.register(plugin, "causal")
+        pluginmanager.import_plugin("pytest_causal.plugin")

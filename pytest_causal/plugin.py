@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     config: pytest.Config = pluginmanager.get_plugin("pytestconfig")  # type: ignore[assignment] # always there
     if pluginmanager.get_name(sys.modules[__name__]) != "causal":
         pluginmanager.set_blocked("causal")  # named by its module: the entry point must not load it once more
-    if _is_requested(config, pluginmanager):
+    if _is_requested(config):
         from pytest_causal.hooks.activation import add_options
 
         add_options(parser)
@@ -41,6 +41,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and the working parts when the plugin was asked for."""
     config.addinivalue_line("markers", _MARKER)
+    if config.pluginmanager.is_blocked("pytest_causal"):
+        return
     if config.stash.get(_active_key, False) or _asked_by_conftest(config):
         from pytest_causal.hooks.activation import activate
 
@@ -66,10 +68,8 @@ def causal_metric(request: pytest.FixtureRequest) -> Callable[[str, object], Non
 _active_key = pytest.StashKey[bool]()
 
 
-def _is_requested(config: pytest.Config, pluginmanager: pytest.PytestPluginManager) -> bool:
+def _is_requested(config: pytest.Config) -> bool:
     """Whether a person named the plugin; being found through its entry point alone is no request."""
-    if pluginmanager.is_blocked("pytest_causal"):
-        return False
     named = getattr(config, "known_args_namespace", None)
     asked = {name.strip() for name in getattr(named, "plugins", ())}
     asked.update(name.strip() for name in os.environ.get("PYTEST_PLUGINS", "").split(","))

@@ -16,7 +16,7 @@ from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import SessionEnding, SessionState
 from pytest_causal.rules.eligibility import decide_eligibility, fold
 from pytest_causal.rules.session_health import diagnose
-from pytest_causal.store.interface import Conclusion, HistoryStore
+from pytest_causal.store.interface import Conclusion, HistoryStore, Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,13 +101,18 @@ def _fold_group(
 
 
 def recompute(
-    conclusion: Conclusion, criteria: Criteria, scenario_ids: Iterable[int]
+    ledger: Ledger, criteria: Criteria, scenario_ids: Iterable[int]
 ) -> dict[tuple[int, int], Evidence]:
     """Compute running states anew from the runs, after dropping what was kept for these scenarios."""
     ids = set(scenario_ids)
-    conclusion.drop_evidence(criteria.state_key, ids)
+    ledger.drop_evidence(criteria.state_key, ids)
+    return fold_units(ledger.units(ids), criteria)
+
+
+def fold_units(units: Iterable[Tally], criteria: Criteria) -> dict[tuple[int, int], Evidence]:
+    """Return the running states, by (scenario, reads), that units in history order fold into."""
     states: dict[tuple[int, int], Evidence] = {}
-    for tally in conclusion.units(ids):
+    for tally in units:
         place = (tally.scenario_id, tally.reads_id)
         states[place] = fold(states.get(place) or _fresh(tally), tally, criteria)
     return states

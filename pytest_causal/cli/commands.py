@@ -76,9 +76,10 @@ def _load(entry_point: EntryPoint) -> click.Command:
     where = f"the command {entry_point.name!r} ({entry_point.value}, added by another distribution)"
     try:
         command = entry_point.load()
-    except Exception as error:  # noqa: BLE001 - importing another's code may raise anything, and is not our bug
+    except Exception as error:  # importing another's code may raise anything, and is not our bug
         raise ConfigError(
-            f"{where} cannot be loaded: {type(error).__name__}: {error}", "update or uninstall that distribution"
+            f"{where} cannot be loaded: {type(error).__name__}: {error}",
+            "update or uninstall that distribution",
         ) from error
     if not isinstance(command, click.Command):
         raise ConfigError(f"{where} is no click command", "update or uninstall that distribution")

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 import click
 
 from pytest_causal import __version__
 from pytest_causal.cli.commands import Commands
-from pytest_causal.cli.output import finish, let_go_of_stdout
+from pytest_causal.cli.output import finish, let_go_of_stdout, note
 from pytest_causal.errors import CausalError, ExitCode
-from pytest_causal.views.escape import terminal
 
 KILLED_BY_CTRL_C = 130
 
@@ -21,8 +20,10 @@ KILLED_BY_CTRL_C = 130
 class CausalGroup(Commands):
     """The group behind ``causal``: whichever way it is called, it exits with a code of our table."""
 
-    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:
-        """Run one command line and exit."""
+    def main(
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, *others: Any, **extra: Any
+    ) -> Any:
+        """Run one command line and exit; click's own ways to end a command are not used."""
         _prepare_streams()
         code = self._run(list(sys.argv[1:] if args is None else args), prog_name or "causal")
         sys.exit(code)
@@ -33,7 +34,9 @@ class CausalGroup(Commands):
             finish()
             return code
         except click.ClickException as error:
-            return _tell(_with_hint(error), ExitCode.NO_INPUT if isinstance(error, click.FileError) else ExitCode.USAGE)
+            return _tell(
+                _with_hint(error), ExitCode.NO_INPUT if isinstance(error, click.FileError) else ExitCode.USAGE
+            )
         except CausalError as error:
             return _tell(str(error), error.exit_code)
         except (KeyboardInterrupt, click.Abort):
@@ -73,7 +76,7 @@ def causal(context: click.Context) -> None:
         context.exit(ExitCode.USAGE)
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Run the command line of this process."""
     causal.main()
 
@@ -95,7 +98,7 @@ def _with_hint(error: click.ClickException) -> str:
 
 
 def _tell(message: str, code: ExitCode) -> int:
-    click.echo(f"error: {terminal(message)}", err=True)
+    note(f"error: {message}")
     return code
 
 
@@ -104,7 +107,6 @@ def _tell_bug() -> int:
 
     # A message of an exception may hold what a scenario's name holds: lines are kept, the rest is escaped.
     for line in traceback.format_exc().splitlines():
-        click.echo(terminal(line), err=True)
-    click.echo("error: this is a bug in pytest-causal; please report it with the lines above", err=True)
+        note(line)
+    note("error: this is a bug in pytest-causal; please report it with the lines above")
     return ExitCode.INTERNAL
-

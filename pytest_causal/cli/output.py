@@ -1,4 +1,4 @@
-"""Everything that is written to standard output goes through here: JSON, and tables drawn by rich.
+"""What commands write: JSON or tables drawn by rich on standard output; notes and progress on standard error.
 
 A reader that has gone away (``| head``) ends the writing quietly and changes no exit code. Text is drawn from
 :class:`~rich.text.Text`, never from markup: a scenario's name may look like markup.
@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pytest_causal.errors import CausalError, ExitCode
+from pytest_causal.views.escape import terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,6 +52,24 @@ def write(texts: Iterable[str]) -> None:
 def write_json(document: dict[str, Any]) -> None:
     """Write one JSON object: ASCII, keys sorted, no NaN (ValueError)."""
     write([json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"])
+
+
+def note(text: str) -> None:
+    """Write a line for a person to standard error."""
+    print(terminal(text), file=sys.stderr)  # noqa: T201 - this is the place where it is printed
+
+
+@contextmanager
+def progress(words: str) -> Iterator[None]:
+    """Show on a terminal that something is going on while the block runs; elsewhere nothing."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    with Console(stderr=True).status(Text(terminal(words))):
+        yield
 
 
 def finish() -> None:
@@ -115,7 +135,9 @@ class Screen:
 
 def _widths(table: Table, width: int) -> list[int]:
     """Return the width of each column: what its cells need, and for the wide one at most what the others leave."""
-    widths = [column.width or _needed(column, place, table.rows) for place, column in enumerate(table.columns)]
+    widths = [
+        column.width or _needed(column, place, table.rows) for place, column in enumerate(table.columns)
+    ]
     for place, column in enumerate(table.columns):
         if column.is_wide:
             left = width - _GAP * (len(widths) - 1) - sum(widths) + widths[place]
@@ -131,7 +153,9 @@ def _needed(column: Column, place: int, rows: Sequence[tuple[Cell, ...]]) -> int
 
 
 def _unwritable(error: OSError) -> OutputError:
-    return OutputError(f"the output cannot be written ({error.strerror})", "free some space or write elsewhere")
+    return OutputError(
+        f"the output cannot be written ({error.strerror})", "free some space or write elsewhere"
+    )
 
 
 def _text(cell: Cell) -> Text:

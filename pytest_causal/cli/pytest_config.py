@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_NAMES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+_NAMES = (
+    "pytest.toml",
+    ".pytest.toml",
+    "pytest.ini",
+    ".pytest.ini",
+    "pyproject.toml",
+    "tox.ini",
+    "setup.cfg",
+)
 _ALWAYS = frozenset({"pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"})
 """Files that are pytest's even where they are empty."""
 _INI_SECTIONS = {"setup.cfg": "tool:pytest"}
@@ -47,7 +55,9 @@ def find_pytest_config(start: Path) -> PytestConfig:
         for name in _NAMES:
             table = _pytest_table(directory / name)
             if table is not None:
-                return PytestConfig(root=directory, file=directory / name, addopts=_words(table.get("addopts", "")))
+                return PytestConfig(
+                    root=directory, file=directory / name, addopts=_words(table.get("addopts", ""))
+                )
     for marker in ("pyproject.toml", "setup.py"):
         for directory in directories:
             if (directory / marker).is_file():
@@ -68,7 +78,9 @@ def find_activation(config: PytestConfig, env: Mapping[str, str]) -> Activation:
                 return Activation(is_active=True, why=f"recording is on: -p {name} in {place}")
     if not PLUGIN_NAMES.isdisjoint(name.strip() for name in env.get("PYTEST_PLUGINS", "").split(",")):
         return Activation(is_active=True, why="recording is on: PYTEST_PLUGINS")
-    return Activation(is_active=False, why="idle; record with: pytest -p causal (or put -p causal into addopts)")
+    return Activation(
+        is_active=False, why="idle; record with: pytest -p causal (or put -p causal into addopts)"
+    )
 
 
 def _pytest_table(path: Path) -> Mapping[str, Any] | None:

@@ -14,8 +14,8 @@ import pytest
 
 from pytest_causal import __version__, clock
 from pytest_causal.errors import CausalError
+from pytest_causal.hooks.configuration import run_policy, run_settings
 from pytest_causal.hooks.notes import NoteTaker, register_note_taker
-from pytest_causal.settings.flags import SET_DEST, given_flags
 from pytest_causal.settings.flags import add_options as add_table_options
 
 if TYPE_CHECKING:
@@ -38,23 +38,11 @@ def activate(config: pytest.Config) -> None:
         _activate_worker(config)
         return
     try:
-        settings = resolve(config)
-        policy = _resolved_policy(config, settings)
+        settings = run_settings(config)
+        policy = run_policy(config, settings)
     except CausalError as error:
         raise pytest.UsageError(f"causal: {error}") from error
     _activate_recorder(config, settings, policy)
-
-
-def resolve(config: pytest.Config) -> Settings:
-    """Return the settings in force for this pytest run. Raises ConfigError or UsageError of ours."""
-    from pytest_causal.settings.sources import resolve_settings
-
-    return resolve_settings(flags=given_flags(vars(config.option)), env=os.environ, root=config.rootpath)
-
-
-def session_policy(config: pytest.Config) -> PolicyMapping:
-    """Return the policy in force for this pytest run. Raises CausalError."""
-    return _resolved_policy(config, resolve(config))
 
 
 def _activate_worker(config: pytest.Config) -> None:
@@ -93,7 +81,7 @@ def _activate_recorder(config: pytest.Config, settings: Settings, policy: Policy
     manager.register(
         Reporter(recorder, f"causal: recording to {terminal(settings.store)}"), "causal-reporter"
     )
-    if manager.hasplugin("dsession"):
+    if hasattr(manager.hook, "pytest_configure_node"):  # pytest-xdist is there
         handover = json.dumps(
             {
                 "infrastructure_errors": settings.infrastructure_errors,
@@ -101,13 +89,6 @@ def _activate_recorder(config: pytest.Config, settings: Settings, policy: Policy
             }
         )
         manager.register(DistributionHooks(recorder, handover), "causal-distribution")
-
-
-def _resolved_policy(config: pytest.Config, settings: Settings) -> PolicyMapping:
-    from pytest_causal.policy.layers import resolve_policy
-
-    given = getattr(config.option, SET_DEST, None) or ()
-    return resolve_policy(settings, cli=given, env=os.environ, root=config.rootpath).mapping()
 
 
 def _cleaner(settings: Settings) -> Callable[[str], str]:

@@ -61,6 +61,8 @@ class Folding:
         when: str = facts["when"]
         entry = None if when == "setup" else self._open.get(key)
         if entry is None:
+            if when == "teardown" and key in self._attempts:
+                return None  # of an attempt that is rerun, and closed already
             entry = self._open[key] = _Open(int(report.start * 1_000_000) or clock.now_us())
         if ATTRIBUTE in facts:
             entry.notes = read_notes(facts[ATTRIBUTE])

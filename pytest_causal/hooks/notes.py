@@ -202,10 +202,10 @@ def _session_policy(config: pytest.Config) -> PolicyMapping:
         taker = NoteTaker(infrastructure_errors=(), default_policy=None)
         config.stash[_note_taker_key] = taker
     if taker.default_policy is None:
-        from pytest_causal.hooks.activation import session_policy
+        from pytest_causal.hooks.configuration import run_policy, run_settings
 
         try:
-            taker.default_policy = session_policy(config)
+            taker.default_policy = run_policy(config, run_settings(config))
         except CausalError as error:
             raise pytest.UsageError(str(error)) from error
     return taker.default_policy

@@ -12,8 +12,8 @@ class ScenarioStatus:
     """One scenario, judged.
 
     ``evidence`` is the union of its running states that are valid under the policy in force. States that are not
-    hold ``runs_under_other_policies`` runs. ``flaky_since_commit`` is the commit of the session ``evidence.flaky_since``
-    (empty where there is none). ``is_recomputed`` says that there was no running state under the criteria in force, and
+    hold ``runs_under_other_policies`` runs. ``flaky_since_commit`` is the commit of session ``evidence.flaky_since``,
+    empty where there is none. ``is_recomputed`` says that no running state was kept under the criteria in force, and
     that it was computed from the runs.
     """
 

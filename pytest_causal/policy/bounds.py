@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_causal.errors import ConfigError
 from pytest_causal.settings.scalars import shown
@@ -14,8 +13,7 @@ from pytest_causal.settings.suggestion import did_you_mean
 _KEYS = ("min", "max", "step")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
+class Bound(NamedTuple):
     """The closed range of a value, and the step in which tools may move it. ``place`` is ``FILE:LINE``."""
 
     min: float | None = None

@@ -176,7 +176,7 @@ class _Shared:
     """What all mappings of one policy share: the values, and reads made once and handed out often."""
 
     def __init__(self, leaves: Mapping[str, Any]) -> None:
-        self.leaves = dict(leaves)
+        self.leaves = dict(sorted(leaves.items()))  # one order in every process
         self.entries = _entries(self.leaves)
         self.fingerprint = fingerprint(self.leaves)
         self._reads: dict[tuple[str, ReadHow], Read] = {}

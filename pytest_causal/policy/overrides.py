@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_causal.errors import CausalError, ConfigError, ExitCode
 from pytest_causal.policy.atomic_file import only_writer, replace_file
@@ -21,8 +21,6 @@ from pytest_causal.policy.tree import TreeError, flatten, nest
 from pytest_causal.settings.text_file import read_text
 
 SCHEMA = "causal.overrides/1"
-RELATIVE_PATH = Path(".causal") / "runtime_overrides.json"
-"""Where the file is, below the root directory."""
 
 
 class StaleRevisionError(CausalError):
@@ -31,8 +29,7 @@ class StaleRevisionError(CausalError):
     exit_code = ExitCode.BUSY
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """Who set a value (such as ``promotion P-7``), when (UTC, ``2026-11-02T10:00:00Z``) and in which revision."""
 
     by: str

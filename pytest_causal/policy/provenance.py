@@ -1,10 +1,12 @@
-"""Where a value of the policy came from, and what it outweighed."""
+"""Where a value of the policy came from, and what it outweighed.
+
+Named tuples, because one of each is made for every value at the start of every session.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Layer(StrEnum):
@@ -16,8 +18,7 @@ class Layer(StrEnum):
     DEFAULT = "default"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(NamedTuple):
     """The origin of one value.
 
     ``name`` is the flag, the variable or the profile; ``file`` and ``line`` (from 1; 0 where there is none) say
@@ -47,8 +48,7 @@ class Source:
         return self.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class Given(NamedTuple):
     """A value that one layer gives. ``is_text`` says that it is still text, to be read as the leaf's type."""
 
     path: str
@@ -57,8 +57,7 @@ class Given:
     is_text: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A value in force, its origin, and what it outweighed: (value, origin), strongest first."""
 
     path: str

@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_causal.errors import ConfigError
 from pytest_causal.policy.json_document import JsonDocument
@@ -40,8 +39,7 @@ ANNOTATIONS = frozenset({"$schema", "$id", "$defs", "title", "description"})
 _DIRECTORY = Path(__file__).parent / "schema"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Violation:
+class Violation(NamedTuple):
     """One way in which a document is not what its schema says: where, what was found, what was expected."""
 
     path: tuple[str, ...]

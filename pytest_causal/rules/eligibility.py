@@ -8,11 +8,9 @@ scenario declares independent runs is each execution a bet of its own. See :mod:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import reduce
-from operator import or_
 
 from pytest_causal.model.evidence import Criteria, Decision, Evidence, Reason, Rule, Tally, Unit, Verdict
+from pytest_causal.rules.completeness import complete_units_needed, incomplete_share, moved, newest_units
 from pytest_causal.rules.sequential import (
     Weights,
     bet,
@@ -20,17 +18,9 @@ from pytest_causal.rules.sequential import (
     clean_units_needed,
     e_value,
     failure_rate_upper,
-    pool,
     threshold,
 )
 
-RECENT_UNITS = 20
-"""How many of the newest units must be complete, up to the allowed share."""
-
-_PLACES = 62
-"""Places of the history that the bit fields of an :class:`Evidence` look back on; they fit a signed 64-bit column."""
-
-_ALL_PLACES = (1 << _PLACES) - 1
 _DAY_US = 86_400_000_000
 _CLOCK_TOLERANCE_US = _DAY_US
 """Evidence dated further ahead than this comes from a clock that jumped, and would otherwise stay fresh for ever."""
@@ -80,8 +70,8 @@ def fold(evidence: Evidence, tally: Tally, criteria: Criteria) -> Evidence:
         evidence.badness + staked,
         wealth,
         ruin,
-        _moved(evidence.recent, gap) | is_incomplete,
-        _moved(evidence.recent_units, gap) | 1,
+        moved(evidence.recent, gap) | is_incomplete,
+        moved(evidence.recent_units, gap) | 1,
         tally.order,
         tally.session,
         share,
@@ -91,63 +81,6 @@ def fold(evidence: Evidence, tally: Tally, criteria: Criteria) -> Evidence:
         contradictions,
         since,
         evidence.verdict,
-    )
-
-
-def combine(evidences: Sequence[Evidence], criteria: Criteria) -> Evidence:
-    """Return the union of several streams: one scenario's evidence under different reads, all valid now.
-
-    Where each unit of the history is in one stream, the product of the weights, player by player, is what one
-    process over all units would hold (see :func:`~pytest_causal.rules.sequential.pool`). That stays valid where a
-    failing run reads less than a passing one, so that the stream depends on the outcome; no single stream would be.
-
-    Where m streams hold parts of the same sessions, those parts may depend on each other, and the m-th root of the
-    product is taken: the geometric mean of the parts' factors is at most the factor of their mean badness, and a root
-    of a factor that averages at most 1 averages at most 1. ``units`` and ``badness`` are divided by m alike; m is
-    the most streams found at one of the last 62 places. Independent runs (``Unit.RUN``) need no root.
-
-    Streams are pooled oldest first with a cap after each, so that old wealth is worth at most one cap, however many
-    streams there are. Windows are laid over each other: a place is incomplete where any stream's unit there is. The
-    newest badness is the worst among the streams that may hold the newest evidence. ValueError without a stream.
-    """
-    if not evidences:
-        raise ValueError("no evidence to combine")
-    streams = sorted(evidences, key=lambda stream: (stream.last_order, stream.reads_id))
-    newest = streams[-1]
-    if len(streams) == 1:
-        return newest
-    holders = [stream for stream in streams if stream.units] or streams[-1:]
-    shared = 1 if criteria.unit is Unit.RUN else _most_streams_in_one_place(holders)
-    wealth, ruin = (1.0,) * len(newest.wealth), (1.0,) * len(newest.ruin)
-    for stream in holders:
-        wealth = pool(wealth, _root(stream.wealth, shared), criteria.alpha)
-        ruin = pool(ruin, _root(stream.ruin, shared), criteria.alpha)
-    recent = recent_units = 0
-    for stream in streams:
-        gap = newest.last_order - stream.last_order
-        recent |= _moved(stream.recent, gap)
-        recent_units |= _moved(stream.recent_units, gap)
-    newest_complete = max(map(_newest_complete, holders))
-    marks, contradictions, flaky_since = _pooled_contradictions(streams)
-    return newest._replace(
-        passed=sum(stream.passed for stream in streams),
-        failed=sum(stream.failed for stream in streams),
-        errors=sum(stream.errors for stream in streams),
-        flaky=sum(stream.flaky for stream in streams),
-        skipped=sum(stream.skipped for stream in streams),
-        missing=sum(stream.missing for stream in streams),
-        infrastructure=sum(stream.infrastructure for stream in streams),
-        units=math.ceil(sum(stream.units for stream in streams) / shared),
-        badness=math.fsum(stream.badness for stream in streams) / shared,
-        wealth=wealth,
-        ruin=ruin,
-        recent=recent,
-        recent_units=recent_units,
-        last_badness=max(s.last_badness for s in holders if s.last_order >= newest_complete),
-        last_run_us=holders[-1].last_run_us,
-        commit_marks=marks,
-        contradictions=contradictions,
-        flaky_since=flaky_since,
     )
 
 
@@ -173,7 +106,7 @@ def _verdict(
         for_it + against_it + evidence.badness + evidence.last_badness
     ):
         return Verdict.INCONCLUSIVE, (Reason.NO_EVIDENCE,)
-    if not _incomplete_share(evidence.recent, evidence.recent_units) <= criteria.max_incomplete_rate:
+    if not incomplete_share(evidence.recent, evidence.recent_units) <= criteria.max_incomplete_rate:
         return Verdict.INCONCLUSIVE, (Reason.INCOMPLETE,)
     if is_sequential and against_it >= proof:
         return Verdict.REJECTED, (Reason.PROVEN_BAD,)
@@ -201,7 +134,7 @@ def clean_sessions_needed(evidence: Evidence, criteria: Criteria, decision: Deci
         criteria.min_sessions - evidence.units,
         _at_least((criteria.min_runs - runs) / per_session),
         _at_least(too_high / per_session),
-        _until_complete(evidence, criteria.max_incomplete_rate),
+        complete_units_needed(evidence.recent, evidence.recent_units, criteria.max_incomplete_rate),
     ]
     if criteria.rule is Rule.SEQUENTIAL:
         units = clean_units_needed(evidence.wealth, criteria.max_failure_rate, criteria.alpha)
@@ -213,7 +146,7 @@ def clean_sessions_needed(evidence: Evidence, criteria: Criteria, decision: Deci
 
 def recent_incomplete(evidence: Evidence) -> tuple[int, int]:
     """Return how many of the newest units (at most 20, within the last 62 places) were incomplete, and of how many."""
-    return _newest(evidence.recent, evidence.recent_units)
+    return newest_units(evidence.recent, evidence.recent_units)
 
 
 def failure_rate_bound(evidence: Evidence, criteria: Criteria) -> float:
@@ -268,64 +201,6 @@ def _contradictions(evidence: Evidence, tally: Tally, has_passed: bool) -> tuple
     return commit, marks, evidence.contradictions + found, since
 
 
-def _pooled_contradictions(streams: Sequence[Evidence]) -> tuple[int, int, int]:
-    """Return commit_marks, contradictions and flaky_since of the union.
-
-    One stream may have passed at the newest commit where another failed: that is a contradiction as well.
-    """
-    newest = streams[-1]
-    here = [stream.commit_marks for stream in streams if stream.commit_seen == newest.commit_seen]
-    marks = reduce(or_, here)
-    found = marks == _PASSED | _FAILED and marks not in here
-    contradictions = sum(stream.contradictions for stream in streams) + found
-    since = [stream.flaky_since for stream in streams if stream.flaky_since]
-    return marks, contradictions, min(since, default=newest.last_session if found else 0)
-
-
-def _moved(bits: int, gap: int) -> int:
-    """Return a window moved on by so many places of the history."""
-    return (bits << gap) & _ALL_PLACES if gap < _PLACES else 0
-
-
-def _newest(recent: int, units: int) -> tuple[int, int]:
-    """Return how many of the newest units in a window were incomplete, and of how many."""
-    count = units.bit_count()
-    while count > RECENT_UNITS:
-        oldest = 1 << (units.bit_length() - 1)
-        units, recent, count = units ^ oldest, recent & ~oldest, count - 1
-    return recent.bit_count(), count
-
-
-def _incomplete_share(recent: int, units: int) -> float:
-    if not recent:
-        return 0.0
-    incomplete, count = _newest(recent, units)
-    return incomplete / count if count else 1.0
-
-
-def _newest_complete(stream: Evidence) -> int:
-    """Return the newest place at which a stream surely holds evidence: that of its newest complete unit, or -1."""
-    complete = stream.recent_units & ~stream.recent
-    return stream.last_order - (complete & -complete).bit_length() + 1 if complete else -1
-
-
-def _most_streams_in_one_place(streams: Sequence[Evidence]) -> int:
-    """Return in how many streams, at most, one place of the last 62 has a unit."""
-    newest = streams[-1].last_order
-    windows = [_moved(stream.recent_units, newest - stream.last_order) for stream in streams]
-    most, seen = 1, 0
-    for window in windows:
-        if window & seen:
-            places = (window & seen).bit_length()
-            most = max(most, *(sum(other >> place & 1 for other in windows) for place in range(places)))
-        seen |= window
-    return most
-
-
-def _root(weights: Weights, degree: int) -> Weights:
-    return weights if degree == 1 else tuple(weight ** (1 / degree) for weight in weights)
-
-
 def _failures(evidence: Evidence, criteria: Criteria) -> float:
     return evidence.failed + evidence.errors - (1.0 - criteria.flaky_weight) * evidence.flaky
 
@@ -350,12 +225,3 @@ def _unmet(evidence: Evidence, criteria: Criteria, now_us: int) -> list[Reason]:
 def _at_least(amount: float) -> int:
     """Return a float as the whole number that is not below it, but for rounding errors."""
     return math.ceil(amount - 1e-9)
-
-
-def _until_complete(evidence: Evidence, allowed: float) -> int | None:
-    """Return how many complete units bring the share of incomplete ones to what is allowed."""
-    for more in range(RECENT_UNITS + 1):
-        recent, units = _moved(evidence.recent, more), _moved(evidence.recent_units, more) | ((1 << more) - 1)
-        if _incomplete_share(recent, units) <= allowed:
-            return more
-    return None

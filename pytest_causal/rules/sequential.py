@@ -21,6 +21,7 @@ same history gives the same bits on every version of Python.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 from operator import mul
 
@@ -31,6 +32,7 @@ _FEARS = (1.5, 2.0, 3.0, 5.0, 8.0)
 """Rates that the players of ruin believe in, as multiples of the limit."""
 
 _HIGHEST_FEAR = 0.9
+_ALMOST_ONE = math.nextafter(1.0, 0.0)
 _CAP_IN_THRESHOLDS = 10.0
 _LARGEST_WEALTH = 1e250
 """Keeps products finite at a vanishing alpha, whose threshold is then out of reach."""
@@ -61,16 +63,6 @@ def bet_on_ruin(weights: Weights, badness: float, limit: float, alpha: float) ->
     Arguments and errors are those of :func:`bet`.
     """
     return _capped(tuple(map(mul, weights, _fearful_factors(badness, limit))), alpha)
-
-
-def pool(one: Weights, other: Weights, alpha: float) -> Weights:
-    """Return the weights of two processes that bet on disjoint units of one history, as those of one process.
-
-    Every player's weight is a product over units, so without caps the product over both streams is what one
-    process over all their units would hold; caps have only made it smaller. What is valid for that process is
-    valid here.
-    """
-    return _capped(tuple(map(mul, one, other)), alpha)
 
 
 @lru_cache(maxsize=64)
@@ -114,6 +106,28 @@ def clean_units_needed(wealth: Weights, limit: float, alpha: float) -> int | Non
     return max(0, math.ceil(units - 1e-9))
 
 
+def replay(stretches: Iterable[tuple[float, float]], limit: float, alpha: float) -> tuple[Weights, Weights]:
+    """Return the wealth and ruin that a history leaves of which only stretches are known, oldest first.
+
+    A stretch is (units, badness summed over them); both may be fractions, and its badness is taken to be spread
+    evenly. The factors are those of counts, ``(q/p0)**f * ((1-q)/(1-p0))**(n-f)``, which never exceed what bets win
+    (see :func:`failure_rate_upper`), and the cap is applied after each stretch: within one, E moves one way.
+    """
+    wealth, ruin = [0.0] * len(_HOPES), [0.0] * len(_FEARS)
+    hopeful = _logs_of_factors(tuple(hope * limit for hope in _HOPES), limit)
+    fearful = _logs_of_factors(_fearful_rates(limit), limit)
+    for units, badness in stretches:
+        for logs, players in ((wealth, hopeful), (ruin, fearful)):
+            logs[:] = [
+                log + badness * failed + (units - badness) * clean
+                for log, (failed, clean) in zip(logs, players, strict=True)
+            ]
+            excess = _log_sum(logs) - math.log(len(logs) * _cap(alpha))
+            if excess > 0.0:
+                logs[:] = [log - excess for log in logs]
+    return tuple(map(math.exp, wealth)), tuple(map(math.exp, ruin))
+
+
 @lru_cache(maxsize=_MEMO_SIZE)
 def failure_rate_upper(units: int, badness: float, alpha: float) -> float:
     """Return a bound that the true failure rate exceeds with probability at most alpha, at all times together.
@@ -149,27 +163,46 @@ def failure_rate_upper(units: int, badness: float, alpha: float) -> float:
 @lru_cache(maxsize=_MEMO_SIZE)
 def _hopeful_factors(badness: float, limit: float) -> Weights:
     """Return what the weight of each player of wealth is multiplied by after a unit of this badness."""
-    return _factors([hope * limit for hope in _HOPES], badness, limit)
+    return _factors(tuple(hope * limit for hope in _HOPES), badness, limit)
 
 
 @lru_cache(maxsize=_MEMO_SIZE)
 def _fearful_factors(badness: float, limit: float) -> Weights:
-    """Return the same for the players of ruin.
+    """Return the same for the players of ruin."""
+    return _factors(_fearful_rates(limit), badness, limit)
 
-    Their rates stay below 1, and above the limit also where that is itself beyond the highest fear.
-    """
+
+def _fearful_rates(limit: float) -> tuple[float, ...]:
+    """Return rates below 1, and above the limit also where that is itself beyond the highest fear."""
     highest = max(_HIGHEST_FEAR, (1.0 + limit) / 2)
-    return _factors([min(fear * limit, highest) for fear in _FEARS], badness, limit)
+    return tuple(min(fear * limit, highest) for fear in _FEARS)
 
 
-def _factors(rates: list[float], badness: float, limit: float) -> Weights:
-    if not 0.0 < limit < 1.0:
-        raise ValueError(f"a limit on the failure rate must lie between 0 and 1, not {limit!r}")
+def _factors(rates: tuple[float, ...], badness: float, limit: float) -> Weights:
+    _check_limit(limit)
     if not 0.0 <= badness <= 1.0:
         raise ValueError(f"a unit's badness must be in [0, 1], not {badness!r}")
     return tuple(
         (1.0 - badness) * ((1.0 - rate) / (1.0 - limit)) + badness * (rate / limit) for rate in rates
     )
+
+
+@lru_cache(maxsize=64)
+def _logs_of_factors(rates: tuple[float, ...], limit: float) -> tuple[tuple[float, float], ...]:
+    """Return the logarithms of what a failed and a clean unit do to each player's weight; finite ones."""
+    _check_limit(limit)
+    return tuple(
+        (
+            math.log(max(rate, 5e-324)) - math.log(limit),
+            math.log1p(-min(rate, _ALMOST_ONE)) - math.log1p(-limit),
+        )
+        for rate in rates
+    )
+
+
+def _check_limit(limit: float) -> None:
+    if not 0.0 < limit < 1.0:
+        raise ValueError(f"a limit on the failure rate must lie between 0 and 1, not {limit!r}")
 
 
 @lru_cache(maxsize=64)

@@ -1,9 +1,10 @@
 """The end of a session: its tallies, and the running states they are folded into, inside one transaction.
 
-SQL counts over a range of run ids (the runs of a session lie close together); what the counts say is decided here. In
-one unit, the runs of a scenario in one arm are taken to have read what any of them read; where they contradict each
-other (one path, two values), each set of reads is counted apart. Runs that end up with the same reads are one tally,
-whatever their arm: they are evidence for the same policies, and a unit must be counted once only.
+The runs of a session lie close together, so they are read by a range of ids, and counted here: for SQLite to sort
+them into groups costs twice as much as to hand them over. In one unit, the runs of a scenario in one arm are taken to
+have read what any of them read; where they contradict each other (one path, two values), each set of reads is counted
+apart. Runs that end up with the same reads are one tally, whatever their arm: they are evidence for the same policies,
+and a unit must be counted once only.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from pytest_causal.model.run import Outcome
 from pytest_causal.store.database import Row
 from pytest_causal.store.identities import Identities, load_reads, unite
 from pytest_causal.store.rows import evidence_from, evidence_row
-from pytest_causal.store.runs import CAUSE_INFRASTRUCTURE
+from pytest_causal.store.runs import CAUSE_INFRASTRUCTURE, CAUSE_NONE, CAUSE_OTHER
 from pytest_causal.store.text import from_stored
 
 # An execution that passed on rerun is flaky unless infrastructure alone was to blame for the attempts before.
-_COUNTS = """
+_RUNS = """
     WITH excused AS (
         SELECT scenario_id, node_id, occurrence, arm FROM runs
         WHERE id BETWEEN :first AND :last AND session = :session AND is_superseded = 1
@@ -33,11 +34,10 @@ _COUNTS = """
     SELECT coalesce(scenarios.alias_of, scenarios.id), runs.arm, runs.reads_id, runs.outcome, runs.cause,
            runs.is_superseded,
            runs.attempt > 1 AND (runs.scenario_id, runs.node_id, runs.occurrence, runs.arm) NOT IN excused,
-           count(*), max(runs.started_us)
+           runs.started_us
     FROM runs JOIN scenarios ON scenarios.id = runs.scenario_id
     WHERE runs.id BETWEEN :first AND :last AND runs.session = :session
       AND (:wanted IS NULL OR coalesce(scenarios.alias_of, scenarios.id) IN (SELECT value FROM json_each(:wanted)))
-    GROUP BY 1, 2, 3, 4, 5, 6, 7
 """
 _MAKE_PRESENT = "CREATE TEMP TABLE IF NOT EXISTS present (id INTEGER PRIMARY KEY) STRICT"
 _CLEAR_PRESENT = "DELETE FROM temp.present"
@@ -78,10 +78,7 @@ _CONCLUDED = """
 """
 _ONE_CONCLUDED = f"{_CONCLUDED} AND number = ?"
 _CONCLUDED_IN_ORDER = f"{_CONCLUDED} ORDER BY ord"
-_PUT_STATE = """
-    INSERT OR REPLACE INTO evidence
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
+_PUT_STATE = "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?)"
 _DROP_STATES = (
     "DELETE FROM evidence WHERE criteria_id = ? AND scenario_id IN (SELECT value FROM json_each(?))"
 )
@@ -100,12 +97,49 @@ class _Session:
     last_run: int
 
 
+class _Group:
+    """The growing count of one scenario under one set of reads in one unit. Lean: there is one for every scenario."""
+
+    __slots__ = ("counts", "last_run_us", "may_vouch", "newest")
+
+    def __init__(self, session: _Session) -> None:
+        self.newest = session
+        self.may_vouch = session.may_vouch
+        self.counts = [0] * len(_COUNTED)
+        self.last_run_us = 0
+
+    def add(self, session: _Session, kind: int, is_rerun: int, started_us: int) -> None:
+        """Count one execution, given by its final run; sessions come in their order."""
+        self.counts[kind] += 1
+        if kind <= _SPEAKS and started_us > self.last_run_us:
+            self.last_run_us = started_us
+        if is_rerun and kind == _PASSED:
+            self.counts[_FLAKY] += 1
+        if session is not self.newest:
+            self.newest = session
+            self.may_vouch &= session.may_vouch
+
+    def absorb(self, other: _Group) -> None:
+        """Count what another group counted."""
+        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+        self.newest = max(self.newest, other.newest, key=_order)
+        self.may_vouch &= other.may_vouch
+        self.last_run_us = max(self.last_run_us, other.last_run_us)
+
+    def tally(self, scenario_id: int, reads_id: int) -> Tally:
+        """Return the count as it stands; the fields of a tally stand in the order of ``_COUNTED``."""
+        newest = self.newest
+        unit = (newest.order, newest.number, newest.commit, self.last_run_us)
+        return Tally._make((scenario_id, reads_id, *unit, *self.counts, bool(self.may_vouch)))
+
+
 class Ledger:
     """Running states as read and written inside a write transaction, and the units they are computed from."""
 
     def __init__(self, connection: sqlite3.Connection, identities: Identities) -> None:
         self._connection = connection
         self._identities = identities
+        self._reads_id = identities.reads.learn
 
     def units(self, scenario_ids: Iterable[int]) -> Iterator[Tally]:
         """Yield, from the runs, every unit of these scenarios in history order (sessions of one key merged).
@@ -116,7 +150,7 @@ class Ledger:
         wanted = json.dumps(sorted(scenario_ids))
         by_key: dict[str, list[_Session]] = defaultdict(list)
         for row in self._connection.execute(_CONCLUDED_IN_ORDER).fetchall():
-            session = _Session(*row)
+            session = _session_from(row)
             by_key[session.key].append(session)
         units = list(by_key.values())  # in the order of their first sessions
         held: list[Tally] = []
@@ -146,13 +180,30 @@ class Ledger:
         self._identities.criteria.learn(self._connection, [criteria_key])
         return self._identities.criteria[criteria_key]
 
-    def _tallies(self, sessions: Sequence[_Session], wanted: str | None) -> list[Tally]:
-        """Count one unit: the sessions of one key, or those of them that are asked about."""
-        rows = [(session, *row) for session in sessions for row in self._counts(session, wanted)]
-        reads_of = self._united_reads(row[1:4] for row in rows)
-        found: dict[tuple[int, int], Tally] = {}
+    def _tallies(self, sessions: Sequence[_Session], wanted: str | None) -> Iterator[Tally]:
+        """Count one unit: the sessions of one key in their order, and those scenarios that are asked about."""
+        groups: dict[tuple[int, str, int], _Group] = {}
+        for session in sessions:
+            self._count(session, wanted, groups)
+        united = self._united_reads(groups)
+        found: dict[tuple[int, int], _Group] = {}
+        for (scenario_id, arm, reads_id), group in groups.items():
+            place = (scenario_id, united.get((scenario_id, arm), reads_id))
+            if found.setdefault(place, group) is not group:
+                found[place].absorb(group)
+        return (group.tally(*place) for place, group in found.items() if any(group.counts))
+
+    def _count(
+        self, session: _Session, wanted: str | None, groups: dict[tuple[int, str, int], _Group]
+    ) -> None:
+        """Count the runs of a session, by scenario, arm and reads."""
+        place = {
+            "first": session.first_run,
+            "last": session.last_run,
+            "session": session.number,
+            "wanted": wanted,
+        }
         for (
-            session,
             scenario_id,
             arm,
             reads_id,
@@ -160,36 +211,35 @@ class Ledger:
             cause,
             is_superseded,
             is_rerun,
-            count,
-            last_us,
-        ) in rows:
-            if not is_superseded:
-                place = (scenario_id, reads_of.get((scenario_id, arm), reads_id))
-                tally = found.get(place) or _empty(place, session)
-                found[place] = _counted(tally, session, _KINDS[outcome, cause], is_rerun, (count, last_us))
-        return list(found.values())
+            started_us,
+        ) in self._connection.execute(_RUNS, place):
+            key = (scenario_id, arm, reads_id)
+            group = groups.get(key)
+            if group is None:
+                group = groups[key] = _Group(session)
+            if not is_superseded:  # an attempt that was rerun says what was read, and no more
+                group.add(session, _KINDS[outcome, cause], is_rerun, started_us)
 
-    def _counts(self, session: _Session, wanted: str | None) -> list[Row]:
-        place = {
-            "first": session.first_run,
-            "last": session.last_run,
-            "session": session.number,
-            "wanted": wanted,
-        }
-        return self._connection.execute(_COUNTS, place).fetchall()
-
-    def _united_reads(self, found: Iterable[Row]) -> dict[tuple[int, str], int]:
+    def _united_reads(self, groups: Iterable[tuple[int, str, int]]) -> dict[tuple[int, str], int]:
         """Return the reads id for each (scenario, arm) whose runs took different leaves that do not contradict."""
-        reads_in: dict[tuple[int, str], set[int]] = defaultdict(set)
-        for scenario_id, arm, reads_id in found:
-            reads_in[scenario_id, arm].add(reads_id)
+        reads_in: dict[tuple[int, str], list[int]] = {}
+        for scenario_id, arm, reads_id in groups:
+            reads_in.setdefault((scenario_id, arm), []).append(reads_id)
         united: dict[tuple[int, str], int] = {}
         for place, ids in reads_in.items():
             if len(ids) > 1:
                 union = unite(load_reads(self._connection, each) for each in sorted(ids))
                 if union is not None:
-                    united[place] = self._identities.reads.learn(self._connection, union)
+                    united[place] = self._reads_id(self._connection, union)
         return united
+
+
+class UnitReader(Ledger):
+    """Reads units outside a write transaction; a set of reads that is not stored gets an id for the while."""
+
+    def __init__(self, connection: sqlite3.Connection, identities: Identities) -> None:
+        super().__init__(connection, identities)
+        self._reads_id = identities.reads.recall
 
 
 class SqliteConclusion(Ledger):
@@ -198,7 +248,7 @@ class SqliteConclusion(Ledger):
     def __init__(self, connection: sqlite3.Connection, identities: Identities, session: int) -> None:
         super().__init__(connection, identities)
         row = connection.execute(_ONE_CONCLUDED, (session,)).fetchone()
-        self._session = _Session(*row) if row else None  # none: nothing in it counts
+        self._session = _session_from(row) if row else None  # none: nothing in it counts
         connection.execute(_MAKE_PRESENT)
         connection.execute(_CLEAR_PRESENT)
         if self._session is not None:
@@ -232,42 +282,38 @@ class SqliteConclusion(Ledger):
         return frozenset(id_ for (id_,) in self._connection.execute(query, (parameter,)))
 
 
-def _empty(place: tuple[int, int], session: _Session) -> Tally:
-    return Tally(*place, session.order, session.number, from_stored(session.commit), 0)
+_COUNTED = ("passed", "failed", "errors", "flaky", "skipped", "missing", "infrastructure")
+_PASSED, _FAILED, _ERRORS, _FLAKY, _SKIPPED, _MISSING, _INFRASTRUCTURE = range(len(_COUNTED))
+_SPEAKS = _ERRORS
+"""Kinds up to this one say something about the scenario."""
 
 
-def _counted(tally: Tally, session: _Session, kind: str, is_rerun: int, executions: tuple[int, int]) -> Tally:
-    """Return a tally with executions of one kind added; they are given as (how many, start of the last)."""
-    count, last_us = executions
-    if session.order > tally.order:
-        tally = tally._replace(
-            order=session.order, session=session.number, commit=from_stored(session.commit)
-        )
-    changes = {kind: getattr(tally, kind) + count}
-    if kind in _SAYS_SOMETHING:
-        changes["last_run_us"] = max(tally.last_run_us, last_us)
-    if is_rerun and kind == "passed":
-        changes["flaky"] = tally.flaky + count
-    if not session.may_vouch:
-        changes["may_vouch"] = False
-    return tally._replace(**changes)
+def _session_from(row: Row) -> _Session:
+    number, key, order, commit, may_vouch, first_run, last_run = row
+    return _Session(number, key, order, from_stored(commit), may_vouch, first_run, last_run)
 
 
-def _kind(outcome: Outcome, cause: int) -> str:
-    """Return the field of :class:`Tally` that an execution is counted in."""
-    if outcome in {Outcome.PASSED, Outcome.XFAILED} or (outcome is Outcome.XPASSED and not cause):
-        return "passed"
-    if outcome in {Outcome.SKIPPED, Outcome.MISSING}:
-        return outcome.value
-    if cause == CAUSE_INFRASTRUCTURE:
-        return "infrastructure"
-    return "errors" if outcome in {Outcome.ERROR, Outcome.CRASHED} else "failed"
+def _kind(outcome: Outcome, cause: int) -> int:
+    """Return what an execution is counted as, by its final run and the cause of that."""
+    match outcome:
+        case Outcome.PASSED | Outcome.XFAILED:
+            return _PASSED
+        case Outcome.SKIPPED:
+            return _SKIPPED
+        case Outcome.MISSING:
+            return _MISSING
+        case Outcome.XPASSED if cause == CAUSE_NONE:
+            return _PASSED
+        case _ if cause == CAUSE_INFRASTRUCTURE:
+            return _INFRASTRUCTURE
+        case Outcome.FAILED | Outcome.XPASSED:
+            return _FAILED
+    return _ERRORS
 
 
 _KINDS = {
     (outcome.value, cause): _kind(outcome, cause)
     for outcome in Outcome
-    for cause in range(CAUSE_INFRASTRUCTURE + 1)
+    for cause in (CAUSE_NONE, CAUSE_OTHER, CAUSE_INFRASTRUCTURE)
 }
-_SAYS_SOMETHING = frozenset({"passed", "failed", "errors"})
 _order = attrgetter("order")

@@ -94,18 +94,19 @@ class Names:
 
 
 class ReadSets:
-    """The ids of sets of policy leaves."""
+    """The ids of sets of policy leaves, and the leaves behind an id."""
 
     def __init__(self) -> None:
         self._ids: dict[tuple[Read, ...], int] = {(): NO_READS}
+        self._unstored: list[tuple[Read, ...]] = []
 
     def learn(self, connection: sqlite3.Connection, reads: tuple[Read, ...]) -> int:
         """Return the id of a set of reads, which is added if it is new. ``reads`` is sorted by path."""
         known = self._ids.get(reads)
         if known is not None:
             return known
-        leaves = [(to_stored(read.path), to_stored(read.value), read.how.value) for read in reads]
-        digest = hashlib.sha256(json.dumps(leaves).encode()).hexdigest()
+        leaves = _leaves(reads)
+        digest = _digest(leaves)
         found = connection.execute(_FIND_READS, (digest,)).fetchone()
         if found is None:
             (highest,) = connection.execute(_HIGHEST_READS).fetchone()
@@ -114,6 +115,21 @@ class ReadSets:
             connection.executemany(_ADD_LEAF, [(found[0], *leaf) for leaf in leaves])
         self._ids[reads] = int(found[0])
         return self._ids[reads]
+
+    def recall(self, connection: sqlite3.Connection, reads: tuple[Read, ...]) -> int:
+        """Return the id of a set of reads without adding it; one that is not stored gets an id below 0 for this store."""
+        found = connection.execute(_FIND_READS, (_digest(_leaves(reads)),)).fetchone()
+        if found is not None:
+            return int(found[0])
+        if reads not in self._unstored:
+            self._unstored.append(reads)
+        return -1 - self._unstored.index(reads)
+
+    def load(self, connection: sqlite3.Connection, reads_id: int) -> tuple[Read, ...]:
+        """Return the leaves behind an id, sorted by path; none for ``NO_READS`` and for an unknown id."""
+        if reads_id < 0:
+            return self._unstored[-1 - reads_id]
+        return load_reads(connection, reads_id)
 
     def forget(self) -> None:
         """Forget all but the empty set."""
@@ -162,6 +178,14 @@ def unite(sets: Iterable[tuple[Read, ...]]) -> tuple[Read, ...] | None:
         if _RANK[read.how] < _RANK[kept.how]:
             union[read.path] = read
     return tuple(sorted(union.values()))
+
+
+def _leaves(reads: tuple[Read, ...]) -> list[tuple[str, str, str]]:
+    return [(to_stored(read.path), to_stored(read.value), read.how.value) for read in reads]
+
+
+def _digest(leaves: list[tuple[str, str, str]]) -> str:
+    return hashlib.sha256(json.dumps(leaves).encode()).hexdigest()
 
 
 _RANK = {how: rank for rank, how in enumerate(ReadHow)}

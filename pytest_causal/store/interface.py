@@ -77,7 +77,20 @@ class StoreHealth:
     problems: tuple[str, ...]
 
 
-class Conclusion(Protocol):
+class Ledger(Protocol):
+    """Running states as read and written inside one transaction, and the units they are computed from."""
+
+    def units(self, scenario_ids: Iterable[int]) -> Iterator[Tally]:
+        """Yield, from the runs, every unit of these scenarios in history order (sessions of one key merged)."""
+
+    def put_evidence(self, criteria_key: str, states: Sequence[Evidence]) -> None:
+        """Write running states, each replacing what was kept for its (scenario, reads)."""
+
+    def drop_evidence(self, criteria_key: str, scenario_ids: Iterable[int]) -> None:
+        """Remove all running states of these scenarios under these criteria, before they are written anew."""
+
+
+class Conclusion(Ledger, Protocol):
     """The view inside the transaction that concludes a session: read tallies and evidence, write evidence back.
 
     All of it commits together when the ``with`` block of :meth:`HistoryStore.concluding` ends well.
@@ -95,15 +108,6 @@ class Conclusion(Protocol):
     def scenarios_without_state(self, criteria_key: str) -> frozenset[int]:
         """Return scenarios of this session that have older concluded units but no state under these criteria."""
 
-    def units(self, scenario_ids: Iterable[int]) -> Iterator[Tally]:
-        """Yield, from the runs, every unit of these scenarios in history order (sessions of one key merged)."""
-
-    def put_evidence(self, criteria_key: str, states: Sequence[Evidence]) -> None:
-        """Write running states, each replacing what was kept for its (scenario, reads)."""
-
-    def drop_evidence(self, criteria_key: str, scenario_ids: Iterable[int]) -> None:
-        """Remove all running states of these scenarios under these criteria, before they are written anew."""
-
 
 class HistoryStore(Protocol):
     """A place where history is kept."""
@@ -111,6 +115,8 @@ class HistoryStore(Protocol):
     location: str
     busy_seconds: float
     """How long a write waits for another writer before it raises StoreBusyError; may be set at any time."""
+    notices: tuple[str, ...]
+    """What happened at opening that a person should know: a damaged file was set aside, say."""
 
     def begin_session(self, facts: SessionFacts) -> int:
         """Store a session as running and return its number. A uid that is already stored is refused (DataError)."""
@@ -129,6 +135,9 @@ class HistoryStore(Protocol):
 
         Raises DataError for a session that was concluded before.
         """
+
+    def amending(self) -> AbstractContextManager[Ledger]:
+        """Open a transaction in which evidence is computed anew outside any session: after an alias, say."""
 
     def dead_sessions(self) -> list[Session]:
         """Return sessions still marked running whose process is gone."""
@@ -157,6 +166,12 @@ class HistoryStore(Protocol):
     def all_evidence(self, criteria_key: str | None = None) -> Iterator[Evidence]:
         """Yield all running states, by scenario then reads, without touching a run."""
 
+    def units(self, scenario_ids: Iterable[int]) -> Iterator[Tally]:
+        """Yield, from the runs, every unit of these scenarios in history order, as :meth:`Conclusion.units` does.
+
+        For those who only read: running states that are lacking can be computed, and are not kept.
+        """
+
     def reads(self, reads_id: int) -> tuple[Read, ...]:
         """Return the policy leaves behind a reads id; ``NO_READS`` has none."""
 
@@ -167,7 +182,7 @@ class HistoryStore(Protocol):
         """Declare that ``old`` is ``new`` from now on and for all that is stored.
 
         Raises MissingInputError when ``old`` was never seen, UsageError for a cycle or an alias of an alias's own.
-        Evidence of ``new`` is recomputed by the caller.
+        Evidence of both is dropped, and computed anew by the caller (:meth:`amending`).
         """
 
     def aliases(self) -> list[Alias]:

@@ -1,8 +1,8 @@
 """Migrations: numbered SQL files that make every released schema into the current one.
 
 ``migrations/0001_history.sql`` makes an empty file a store of schema 1, ``0002_...`` makes schema 1 into schema 2,
-and so on. All that are missing run in one transaction together with the new version number: a store is old or new, never
-between. Released files are never edited; a store whose schema is not what they make is not ours.
+and so on. All that are missing run in one transaction together with the new version number: a store is old or new,
+never between. Released files are never edited; a store whose schema is not what they make is not ours.
 """
 
 from __future__ import annotations

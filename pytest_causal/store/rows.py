@@ -15,9 +15,9 @@ from pytest_causal.model.session import Session, SessionEnding, SessionFacts, Se
 from pytest_causal.store.database import Row
 from pytest_causal.store.text import from_stored, to_stored
 
-_WEIGHTS = struct.Struct("<12d")
-_WEALTH_WEIGHTS = 7
-_WEIGHTS_PLACE, _COMMIT_PLACE = 12, 19
+_STATE = struct.Struct("<8I d 7d 5d QQqdq B2I")
+"""The numbers of a running state in the order of its fields, little-endian: 8 counts, badness, 7 weights of wealth and
+5 of ruin, two windows, the newest unit (its order, badness and last run), and what is known of flakiness (3)."""
 
 
 def facts_row(facts: SessionFacts) -> dict[str, object]:
@@ -101,55 +101,34 @@ def session_from(row: Row) -> Session:
 
 
 def evidence_row(criteria_id: int, state: Evidence) -> Row:
-    """Return a running state as a row of ``evidence``, whose columns are the fields of a state in their order."""
-    weights = _WEIGHTS.pack(*state.wealth, *state.ruin)
-    (
-        *counts,
-        _,
-        _,
-        recent,
-        recent_units,
-        order,
-        session,
-        badness,
-        last_run_us,
-        commit,
-        marks,
-        found,
-        since,
-        _,
-    ) = state
-    return (
-        criteria_id,
-        *counts,
-        weights,
-        recent,
-        recent_units,
-        order,
-        session,
-        badness,
-        last_run_us,
-        to_stored(commit),
-        marks,
-        found,
-        since,
-        state.verdict.value,
+    """Return a running state as a row of ``evidence``."""
+    packed = _STATE.pack(
+        *state[2:11],
+        *state.wealth,
+        *state.ruin,
+        state.recent,
+        state.recent_units,
+        state.last_order,
+        state.last_badness,
+        state.last_run_us,
+        state.commit_marks,
+        state.contradictions,
+        state.flaky_since,
     )
+    ids = (criteria_id, state.scenario_id, state.reads_id)
+    return (*ids, state.verdict.value, to_stored(state.commit_seen), state.last_session, packed)
 
 
 def evidence_from(row: Row) -> Evidence:
     """Return the running state in a row of ``evidence``."""
-    weights = _WEIGHTS.unpack(row[_WEIGHTS_PLACE])
+    _, scenario_id, reads_id, verdict, commit, session, packed = row
+    numbers = _STATE.unpack(packed)
+    recent, recent_units, order, last_badness, last_run_us, marks, contradictions, flaky_since = numbers[21:]
+    newest = (recent, recent_units, order, session, last_badness, last_run_us)
+    flakiness = (from_stored(commit), marks, contradictions, flaky_since)
+    weights = (numbers[9:16], numbers[16:21])
     return Evidence._make(
-        (
-            *row[1:_WEIGHTS_PLACE],
-            weights[:_WEALTH_WEIGHTS],
-            weights[_WEALTH_WEIGHTS:],
-            *row[_WEIGHTS_PLACE + 1 : _COMMIT_PLACE],
-            from_stored(row[_COMMIT_PLACE]),
-            *row[_COMMIT_PLACE + 1 : -1],
-            _VERDICTS[row[-1]],
-        )
+        (scenario_id, reads_id, *numbers[:9], *weights, *newest, *flakiness, _VERDICTS[verdict])
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from pytest_causal.model.evidence import Evidence
+from pytest_causal.model.evidence import Evidence, Tally
 from pytest_causal.model.run import Outcome, Read, Run
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import Session, SessionEnding, SessionFacts
@@ -13,6 +13,7 @@ from pytest_causal.store import runs as stored_runs
 from pytest_causal.store import scenarios as stored_scenarios
 from pytest_causal.store import sessions as stored_sessions
 from pytest_causal.store.conclusion import Ledger, SqliteConclusion
+from pytest_causal.store.database import translated
 from pytest_causal.store.health import examine_health
 from pytest_causal.store.identities import Identities, load_reads
 from pytest_causal.store.interface import Alias, HistoryQuery, RunRecord, Scenario, StoreHealth
@@ -131,6 +132,11 @@ class SqliteStore:
         else:
             rows = self._database.fetch(_EVIDENCE_UNDER, (criteria_key,))
         return map(evidence_from, rows)
+
+    def units(self, scenario_ids: Iterable[int]) -> Iterator[Tally]:
+        """Yield, from the runs, every unit of these scenarios in history order. Only reads."""
+        with translated(self._database.path):
+            yield from Ledger(self._database.connection, self._identities).units(scenario_ids)
 
     def reads(self, reads_id: int) -> tuple[Read, ...]:
         """Return the policy leaves behind a reads id; ``NO_READS`` has none."""

@@ -43,7 +43,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorView:
-    """All that was found. ``health`` is ``None`` where no store could be read.
+    """All that was found. ``health`` is ``None`` where no store could be read; ``is_missing``: because there is none.
 
     ``recording`` are sessions that a living process records, ``left`` those whose process is gone. ``activation`` says
     whether plain ``pytest`` would record, and why.
@@ -52,6 +52,7 @@ class DoctorView:
     location: str
     generated_us: int
     is_deep: bool
+    is_missing: bool
     versions: Mapping[str, str]
     is_active: bool
     activation: str
@@ -67,9 +68,13 @@ def doctor_lines(view: DoctorView) -> list[Line]:
     lines = [Line(text=f"store     {terminal(view.location)}")]
     if view.health is not None:
         lines.append(Line(text=f"          {_health_words(view.health, is_deep=view.is_deep)}"))
+    elif view.is_missing:
+        lines.append(Line(text="          nothing is recorded yet", marks=("yellow",)))
     lines += [Line(text=f"          recording now: {_session_words(session)}") for session in view.recording]
     lines += [
-        Line(text=f"          left by a killed process, concluded by the next recording: {_session_words(session)}")
+        Line(
+            text=f"          left by a killed process, concluded by the next recording: {_session_words(session)}"
+        )
         for session in view.left
     ]
     versions = ", ".join(f"{name} {version}" for name, version in view.versions.items())
@@ -84,14 +89,16 @@ def settings_table(view: DoctorView, width: int) -> Table:
     for row in view.settings:
         marks = () if row.origin == "default" else ("bold",)
         value = terminal(_setting_words(row.value))
-        rows.append((cell(row.name, *marks), cell(value, *marks), cell(row.origin), cell(terminal(row.place))))
+        rows.append(
+            (cell(row.name, *marks), cell(value, *marks), cell(row.origin), cell(terminal(row.place)))
+        )
     return Table(columns=_SETTING_COLUMNS, rows=rows).fitted(width)
 
 
 def problem_lines(view: DoctorView) -> list[Line]:
     """Return what stands below the settings: each problem with what to do, or that there is none."""
     if not view.problems:
-        return [Line(text="no problems found", marks=("green",))]
+        return [Line(text="no problems found", marks=("green",))] if not view.is_missing else []
     lines = [Line(text=f"{plural(len(view.problems), 'problem')} found", marks=("red", "bold"))]
     for problem in view.problems:
         remedy = f"; {terminal(problem.remedy)}" if problem.remedy else ""

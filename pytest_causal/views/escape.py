@@ -38,6 +38,18 @@ def shell_word(text: str) -> str:
     return "$'" + "".join(map(_in_bash, text)) + "'"
 
 
+def without_password(location: str) -> str:
+    """Return a path as it is, and a URL without the secrets that it may hold (user information, parameters)."""
+    scheme, separator, rest = location.partition("://")
+    if not separator or "/" in scheme:
+        return location
+    place, question, _ = rest.partition("?")
+    secret, at, host = place.rpartition("@")
+    user, colon, _ = secret.partition(":")
+    hidden = ":***" if colon else ""
+    return f"{scheme}://{user}{hidden}{at}{host}" + ("?***" if question else "")
+
+
 def _in_bash(character: str) -> str:
     if character in "\\'":
         return f"\\{character}"

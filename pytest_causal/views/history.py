@@ -44,7 +44,9 @@ class HistoryRow:
     facts: SessionFacts
 
 
-def history_table(rows: Iterable[HistoryRow], width: int, *, of_one_scenario: bool, has_header: bool) -> Table:
+def history_table(
+    rows: Iterable[HistoryRow], width: int, *, of_one_scenario: bool, has_header: bool
+) -> Table:
     """Return rows for a terminal of this many columns; of one scenario its name is not repeated."""
     cells = [_cells(row, of_one_scenario=of_one_scenario) for row in rows]
     columns = (*_COLUMNS[:-1], Column(header="cause", is_wide=True)) if of_one_scenario else _COLUMNS
@@ -79,7 +81,9 @@ def run_document(row: HistoryRow) -> dict[str, Any]:
         "cause": _cause_document(run.cause),
         "metrics": {metric.name: metric.value for metric in run.metrics},
         "metric_kinds": {metric.name: metric.kind.value for metric in run.metrics if metric.value is None},
-        "reads": [{"path": read.path, "value": json.loads(read.value), "how": read.how.value} for read in run.reads],
+        "reads": [
+            {"path": read.path, "value": json.loads(read.value), "how": read.how.value} for read in run.reads
+        ],
         "commit": facts.commit or None,
         "branch": facts.branch or None,
     }
@@ -88,7 +92,11 @@ def run_document(row: HistoryRow) -> dict[str, Any]:
 def _cells(row: HistoryRow, *, of_one_scenario: bool) -> tuple[Cell, ...]:
     run = row.record.run
     cause = Line(text=_cause_words(run), marks=() if of_one_scenario else ("dim",))
-    about = (cause,) if of_one_scenario else (Line(text=terminal(run.scenario)), *((cause,) if cause.text else ()))
+    about = (
+        (cause,)
+        if of_one_scenario
+        else (Line(text=terminal(run.scenario)), *((cause,) if cause.text else ()))
+    )
     return (
         cell(utc_minutes(run.started_us)),
         cell(run.outcome.value, *_MARKS.get(run.outcome, ())),

@@ -38,13 +38,14 @@ class StatusView:
     """All that the status is made from.
 
     ``scenarios`` are those shown, in their order; ``verdicts`` counts all that were selected. ``outcomes`` are those
-    of the ``newest`` session.
+    of the ``newest`` session. ``is_empty`` says that the store holds no scenario at all.
     """
 
     location: str
     generated_us: int
     scenarios: Sequence[ScenarioStatus]
     verdicts: Mapping[Verdict, int]
+    is_empty: bool = False
     newest: Session | None = None
     outcomes: Mapping[Outcome, int] | None = None
     renames: Sequence[Suggestion] = ()
@@ -66,14 +67,18 @@ def status_table(view: StatusView, width: int) -> Table:
 def status_footer(view: StatusView) -> list[Line]:
     """Return what stands below the table: totals, where the numbers are from, and what a person may want to do."""
     total = sum(view.verdicts.values())
-    lines = [Line(text=f"{plural(total, 'scenario')}" + (f": {verdict_counts(view.verdicts)}" if total else ""))]
+    lines = [
+        Line(text=f"{plural(total, 'scenario')}" + (f": {verdict_counts(view.verdicts)}" if total else ""))
+    ]
     if hidden := total - len(view.scenarios):
         lines.append(Line(text=f"{hidden:,} of them not shown (--limit 0 shows all)"))
     lines.append(Line(text=f"store {terminal(view.location)}"))
     if view.newest is not None:
         lines.append(_newest_line(view.newest, view.outcomes or {}))
     lines += [Line(text=terminal(notice), marks=("yellow",)) for notice in view.notices]
-    lines += [Line(text=text, marks=("yellow",)) for rename in view.renames if (text := _rename_words(rename))]
+    lines += [
+        Line(text=text, marks=("yellow",)) for rename in view.renames if (text := _rename_words(rename))
+    ]
     return lines
 
 
@@ -85,7 +90,9 @@ def status_document(view: StatusView) -> dict[str, Any]:
         "generated_at": utc_stamp(view.generated_us),
         "scenarios": [_scenario_document(status) for status in view.scenarios],
         "verdicts": {verdict.value: view.verdicts.get(verdict, 0) for verdict in Verdict},
-        "newest_session": None if view.newest is None else _session_document(view.newest, view.outcomes or {}),
+        "newest_session": None
+        if view.newest is None
+        else _session_document(view.newest, view.outcomes or {}),
         "renames": [{"old": each.old, "new": each.new, "why": each.why} for each in view.renames],
         "notices": list(view.notices),
     }
@@ -93,7 +100,11 @@ def status_document(view: StatusView) -> dict[str, Any]:
 
 def _rank(status: ScenarioStatus) -> tuple[object, ...]:
     verdict = status.decision.verdict
-    return *importance(verdict, is_newly_flaky=False, is_changed=False), not status.evidence.contradictions, status.name
+    return (
+        *importance(verdict, is_newly_flaky=False, is_changed=False),
+        not status.evidence.contradictions,
+        status.name,
+    )
 
 
 def _row(status: ScenarioStatus, *, has_numbers: bool) -> tuple[Cell, ...]:
@@ -150,7 +161,11 @@ def _newest_line(session: Session, outcomes: Mapping[Outcome, int]) -> Line:
         state += f", no evidence: {terminal(ending.broken)}"
     elif not facts.is_trusted:
         state += ", no evidence: not trusted"
-    is_well = ending.state in {SessionState.FINISHED, SessionState.RUNNING} and facts.is_trusted and not ending.broken
+    is_well = (
+        ending.state in {SessionState.FINISHED, SessionState.RUNNING}
+        and facts.is_trusted
+        and not ending.broken
+    )
     text = f"newest session {session.number}: {utc_minutes(facts.started_us)} UTC{source}, {state}: {counts}"
     return Line(text=text, marks=() if is_well else ("yellow",))
 

@@ -124,6 +124,7 @@ def _cautions(view: SessionView) -> list[str]:
 
 
 def verdict_counts(verdicts: Mapping[Verdict, int]) -> str:
+    """Return how many scenarios have each verdict, in words, worst first."""
     counted = Counter(verdicts)
     return ", ".join(
         f"{counted[verdict]:,} {VERDICT_WORDS[verdict]}" for verdict in _WORST_FIRST if counted[verdict]

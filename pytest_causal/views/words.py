@@ -76,8 +76,8 @@ def _stop(reason: Reason, evidence: Evidence, criteria: Criteria) -> str:
     return {
         Reason.NO_EVIDENCE: "",
         Reason.INCOMPLETE: f"{incomplete} of the last {plural(recent_units, 'session')} incomplete",
-        Reason.TOO_FEW_RUNS: f"fewer than {plural(criteria.min_runs, 'run')}",
-        Reason.TOO_FEW_SESSIONS: f"fewer than {plural(criteria.min_sessions, 'session')}",
+        Reason.TOO_FEW_RUNS: "",  # what is still needed says it better
+        Reason.TOO_FEW_SESSIONS: "",
         Reason.FAILURE_RATE: f"{percent(rate)} failed, limit {percent(criteria.max_failure_rate)}",
         Reason.NEWEST_FAILED: f"the newest {unit} failed",
         Reason.STALE: f"nothing newer than {criteria.max_age_days:g} days",

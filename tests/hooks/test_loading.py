@@ -70,7 +70,7 @@ def test_idle_imports_nothing_beyond_the_entry_module(folder: Path) -> None:
 
 
 def test_p30_no_causal_blocks_even_when_it_is_asked_for(folder: Path) -> None:
-    result = run_pytest(folder, "-p", "no:causal", "-p", "causal")
+    result = run_pytest(folder, "-p", "causal", "-p", "no:causal")
     assert not is_recorded(folder)
     assert "causal:" not in result.stdout
 

@@ -254,7 +254,7 @@ def test_p16_each_rerun_is_an_attempt_of_its_own(suite) -> None:
         def test_never(): assert False
         """
     )
-    result = suite.run("-p", "rerunfailures", "-p", "pytest_rerunfailures", "--reruns=2")
+    result = suite.run("-p", "rerunfailures", "--reruns=2")
     assert result.returncode == 1, result.stdout + result.stderr
     told = [(r.nodeid.partition("::")[2], r.attempt, str(r.outcome), r.is_superseded) for r in suite.runs()]
     assert told == [
@@ -680,7 +680,7 @@ def test_p31_an_inner_pytest_records_into_its_own_store(suite) -> None:
         conftest='pytest_plugins = ["pytester"]\n',
         test_outer="""
         def test_outer(pytester):
-            pytester.makepyfile("def test_inner(): pass")
+            pytester.makepyfile(test_inner="def test_inner(): pass")
             result = pytester.runpytest_inprocess("-p", "causal", "-p", "no:cacheprovider")
             result.assert_outcomes(passed=1)
             assert (pytester.path / ".causal" / "history.db").exists()
@@ -698,8 +698,9 @@ def test_a_session_that_is_broken_as_a_whole_is_marked_and_is_no_evidence(suite)
         @pytest.fixture
         def database(): raise ConnectionError("no database")
         def test_fine(): pass
+        @pytest.mark.parametrize("n", range(9))
+        def test_it(n, database): pass
         """
-        + "\n".join(f"        def test_{n}(database): pass" for n in range(9))
     )
     result = suite.run()
     assert "no evidence" in result.stdout

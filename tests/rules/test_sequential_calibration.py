@@ -11,13 +11,26 @@ from pytest_causal.model.evidence import Criteria, Evidence, Reason, Rule, Tally
 from pytest_causal.rules.eligibility import decide_eligibility, fold
 
 LOOKS = 2_000
-BLOCKING = {Reason.NOT_PROVEN, Reason.FAILURE_RATE, Reason.TOO_FEW_RUNS, Reason.TOO_FEW_SESSIONS, Reason.PROVEN_BAD}
+BLOCKING = {
+    Reason.NOT_PROVEN,
+    Reason.FAILURE_RATE,
+    Reason.TOO_FEW_RUNS,
+    Reason.TOO_FEW_SESSIONS,
+    Reason.PROVEN_BAD,
+}
 """All reasons but that the newest session failed: wealth rises only with a clean one."""
 
 
 def session(order: int, passed: int, failed: int) -> Tally:
     return Tally(
-        scenario_id=1, reads_id=0, order=order, session=order, commit="", last_run_us=order, passed=passed, failed=failed
+        scenario_id=1,
+        reads_id=0,
+        order=order,
+        session=order,
+        commit="",
+        last_run_us=order,
+        passed=passed,
+        failed=failed,
     )
 
 
@@ -65,12 +78,16 @@ def chance_of_ever_eligible(criteria: Criteria, failure_rate: float) -> float:
         eligible += sum(chance for failures, chance in after.items() if failures <= most)
         # States as unlikely as this are counted as eligible at once, which errs against the rule.
         eligible += sum(chance for failures, chance in after.items() if failures > most and chance < 1e-15)
-        waiting = {failures: chance for failures, chance in after.items() if failures > most and chance >= 1e-15}
+        waiting = {
+            failures: chance for failures, chance in after.items() if failures > most and chance >= 1e-15
+        }
     return eligible
 
 
 @pytest.mark.parametrize(("limit", "chance"), [(0.15, None), (0.10, 0.0468), (0.05, 0.0466), (0.01, 0.0397)])
-def test_false_eligible_at_the_limit_is_at_most_alpha_over_2000_looks(limit: float, chance: float | None) -> None:
+def test_false_eligible_at_the_limit_is_at_most_alpha_over_2000_looks(
+    limit: float, chance: float | None
+) -> None:
     criteria = Criteria(max_failure_rate=limit, min_runs=1, min_sessions=1)
     exact = chance_of_ever_eligible(criteria, limit)
     assert 0.03 < exact <= 0.05

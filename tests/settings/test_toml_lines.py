@@ -62,7 +62,7 @@ def test_every_key_of_written_tables_is_found_on_its_line(tables: dict[str, dict
     import json
 
     lines = []
-    expected = {}
+    expected: dict[tuple[str, ...], int] = {}
     for table, values in tables.items():
         lines.append(f"[{json.dumps(table)}]")
         expected[(table,)] = len(lines)

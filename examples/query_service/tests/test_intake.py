@@ -18,8 +18,8 @@ from query_service.service import QueryService
 
 Metric = Callable[[str, float], None]
 
-WRITERS = 6
-ORDERS_EACH = 40
+WRITERS = 4
+ORDERS_EACH = 25
 
 
 def count_orders(path: Path) -> int:

@@ -1,0 +1,29 @@
+"""The settings and the policy of a pytest run: from its flags, the environment and the files at its root."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from pytest_causal.settings.flags import SET_DEST, given_flags
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_causal.policy.mapping import PolicyMapping
+    from pytest_causal.settings.sources import Settings
+
+
+def run_settings(config: pytest.Config) -> Settings:
+    """Return the settings in force. Raises ConfigError, or UsageError of ours for a flag."""
+    from pytest_causal.settings.sources import resolve_settings
+
+    return resolve_settings(flags=given_flags(vars(config.option)), env=os.environ, root=config.rootpath)
+
+
+def run_policy(config: pytest.Config, settings: Settings) -> PolicyMapping:
+    """Return the policy in force, of which nothing was read yet. Raises CausalError."""
+    from pytest_causal.policy.layers import resolve_policy
+
+    given = getattr(config.option, SET_DEST, None) or ()
+    return resolve_policy(settings, cli=given, env=os.environ, root=config.rootpath).mapping()

@@ -1,0 +1,71 @@
+"""The layers put together, and the result held to its bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pytest_causal.errors import ConfigError, UsageError
+from pytest_causal.policy import documents
+from pytest_causal.policy.bounds import Bound, read_bounds
+from pytest_causal.policy.in_force import Policy
+from pytest_causal.policy.legacy_keys import known_name
+from pytest_causal.policy.overrides import read_overrides
+from pytest_causal.policy.precedence import merge
+from pytest_causal.policy.profiles import Profile, load_chain, search_path
+from pytest_causal.policy.provenance import Layer, Leaf
+from pytest_causal.settings.scalars import shown
+from pytest_causal.settings.suggestion import did_you_mean
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_causal.settings.sources import Settings
+
+
+def resolve(
+    settings: Settings, *, cli: Sequence[str], env: Mapping[str, str], overrides_path: Path
+) -> Policy:
+    """Return the policy of all layers. See :func:`~pytest_causal.policy.layers.resolve_policy`."""
+    chain = load_chain(settings.profile, search_path(settings.profiles)) if settings.profile else ()
+    overrides = read_overrides(overrides_path)
+    leaves = merge(
+        [
+            documents.from_config(settings),
+            *(documents.from_profile(profile) for profile in chain),
+            documents.from_overrides(overrides, settings.profile),
+            *documents.from_env(env),
+            [documents.from_flag(text) for text in cli],
+        ]
+    )
+    bounds = _bounds(settings, chain, leaves)
+    _refuse_out_of_bounds(leaves, bounds)
+    return Policy(leaves=leaves, bounds=bounds, chain=chain, overrides=overrides)
+
+
+def _bounds(settings: Settings, chain: Sequence[Profile], leaves: Mapping[str, Leaf]) -> dict[str, Bound]:
+    """Return the bounds in force: a profile's replace those of the profile below it; the user's hold as well."""
+    below: dict[str, Bound] = {}
+    for profile in chain:
+        below.update(profile.bounds)
+    own: dict[str, Bound] = {}
+    if config := settings.config:
+        own = read_bounds(settings.bounds_table, lambda key: config.place(("bounds", *key)))
+    bounds: dict[str, Bound] = {}
+    for path, bound in (*below.items(), *own.items()):
+        known = known_name(path, leaves)
+        if known is None:
+            raise ConfigError(f"{bound.place}: bounds of unknown {shown(path)}", did_you_mean(path, leaves))
+        if isinstance(leaves[known].value, bool) or not isinstance(leaves[known].value, int | float):
+            raise ConfigError(f"{bound.place}: bounds of {known}, which is no number", "remove them")
+        bounds[known] = bound.within(bounds[known]) if known in bounds else bound
+    return dict(sorted(bounds.items()))
+
+
+def _refuse_out_of_bounds(leaves: Mapping[str, Leaf], bounds: Mapping[str, Bound]) -> None:
+    for path, bound in bounds.items():
+        leaf = leaves[path]
+        if not bound.holds(leaf.value):
+            kind = UsageError if leaf.source.layer is Layer.CLI else ConfigError
+            what = f"{leaf.source.place}: {path} = {shown(leaf.value)} is out of bounds"
+            raise kind(what, f"expected {bound} ({bound.place})")
