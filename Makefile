@@ -17,7 +17,7 @@ endif
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed-$(shell cksum < pyproject.toml | tr ' ' '-')
-DOCS := README.md $(wildcard docs/*.md)
+DOCS := README.md ARCHITECTURE.md $(wildcard docs/*.md)
 IS_SUPPORTED := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import statistics
@@ -15,6 +16,7 @@ from bench.measuring import Pair, Sample, say, spread, take_turns
 from bench.report import Section
 
 WORK = Path(__file__).with_name("store_work.py")
+MIGRATIONS = Path(__file__).parents[1] / "pytest_causal" / "store" / "migrations"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +77,11 @@ class StoreWork:
 def measure_store(python: Path, place: Path, *, sessions: int, scenarios: int, rounds: int) -> Section:
     """Measure one session and one round of decisions, on little history and on much."""
     work = StoreWork(python=python, scenarios=scenarios)
-    big = work.fill(place / f"filled-{sessions}.db", sessions)
-    small = work.fill(place / "filled-10.db", 10)
+    schema = hashlib.sha256(
+        b"".join(file.read_bytes() for file in sorted(MIGRATIONS.glob("*.sql")))
+    ).hexdigest()[:8]
+    big = work.fill(place / f"filled-{sessions}-{schema}.db", sessions)
+    small = work.fill(place / f"filled-10-{schema}.db", 10)
     empty = place / "empty.db"
     many, few, none = (f"{runs:,} runs" for runs in (sessions * scenarios, 10 * scenarios, 0))
     recording = take_turns(

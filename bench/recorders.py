@@ -28,7 +28,8 @@ COLUMNS = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorder:
     """A way to write results: pytest's arguments, with ``{out}`` for the folder of this run, and ``count``, which
-    returns how many passed tests it finds recorded there (``None``: nothing is written)."""
+    returns how many passed tests it finds recorded there (``None``: nothing is written). A path is part of its
+    option's word: pytest would take a path that stands alone for a test path, and look for its root above it."""
 
     name: str
     arguments: tuple[str, ...] = ()
@@ -52,22 +53,22 @@ CAUSAL = Recorder(
 PEERS = (
     Recorder(
         name="--junitxml",
-        arguments=("--junitxml", "{out}/junit.xml"),
+        arguments=("--junitxml={out}/junit.xml",),
         count=lambda out: (out / "junit.xml").read_text().count("<testcase "),
     ),
     Recorder(
         name="pytest-reportlog",
-        arguments=("-p", "pytest_reportlog.plugin", "--report-log", "{out}/log.jsonl"),
+        arguments=("-p", "pytest_reportlog.plugin", "--report-log={out}/log.jsonl"),
         count=lambda out: (out / "log.jsonl").read_text().count('"when": "call"'),
     ),
     Recorder(
         name="pytest-json-report",
-        arguments=("-p", "pytest_jsonreport", "--json-report", "--json-report-file", "{out}/report.json"),
+        arguments=("-p", "pytest_jsonreport", "--json-report", "--json-report-file={out}/report.json"),
         count=lambda out: int(json.loads((out / "report.json").read_text())["summary"]["passed"]),
     ),
     Recorder(
         name="allure-pytest",
-        arguments=("-p", "allure_pytest.plugin", "--alluredir", "{out}/allure"),
+        arguments=("-p", "allure_pytest.plugin", "--alluredir={out}/allure"),
         count=lambda out: len(list((out / "allure").glob("*-result.json"))),
     ),
 )

@@ -67,6 +67,11 @@ class Shop:
         scenarios = json.loads(self._causal(["status", "--json"]))["scenarios"]
         return {each["scenario"]: each for each in scenarios}
 
+    def newest_reads(self, scenario: str) -> set[str]:
+        """Return the paths of the policy values that the newest run of a scenario read."""
+        run = json.loads(self._causal(["history", scenario, "--json", "--limit", "1"]))
+        return {read["path"] for read in run["reads"]}
+
     def _causal(self, words: Sequence[str]) -> str:
         program = Path(sys.executable).with_name("causal")
         return self._run([str(program), *words, f"--store={self.store}"], (0,))
@@ -168,6 +173,11 @@ def harm(shop: Shop, claims: Claims) -> None:
     claims.check(
         all(size(under_harm[name]) == size(after[name]) for name in others),
         "and have the same record under both",
+    )
+    reads = shop.newest_reads(HARMED)
+    claims.check(
+        reads == {"standard.cache_kib", "standard.max_rows", "standard.max_wall_time_ms"},
+        f"{HARMED} is known to have read {', '.join(sorted(reads))}",
     )
     report = under_harm[HARMED]
     claims.check(report["verdict"] == "rejected", f"under the bad value {HARMED} is {report['verdict']}")

@@ -1,4 +1,4 @@
-"""Record what your stress and soak suites prove, and promote a change of policy only when the evidence depends on it."""
+"""Records what stress and soak suites prove; promotes a change of policy only when the evidence depends on it."""
 
 from __future__ import annotations
 

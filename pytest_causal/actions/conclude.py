@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from pytest_causal.model.evidence import Criteria, Decision, Evidence, Tally, Verdict
 from pytest_causal.model.scenario import Declaration
@@ -19,8 +19,7 @@ from pytest_causal.rules.session_health import diagnose
 from pytest_causal.store.interface import Conclusion, HistoryStore, Ledger
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Judged(NamedTuple):
     """One scenario after a session: its evidence, the verdict on it, and the verdict before."""
 
     scenario_id: int
@@ -44,7 +43,7 @@ def conclude_session(
     Raises StoreError as the store does; nothing is written then.
     """
     if not ending.broken:
-        ending = replace(ending, broken=diagnose(store.failure_kinds(session)))
+        ending = ending._replace(broken=diagnose(store.failure_kinds(session)))
     declared = store.declarations()
     with store.concluding(session, ending) as conclusion:
         judged = _fold_all(conclusion, criteria, declared, ending.finished_us)

@@ -8,7 +8,6 @@ one is set aside and a new one begun. None of this reaches the person's run: wha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from pytest_causal import clock
 from pytest_causal.actions.conclude import Judged, conclude_dead_sessions, conclude_session
@@ -59,9 +58,8 @@ class Recording:
 
     def start(self) -> None:
         """Open the store and begin the session. Raises StoreError."""
-        self._store = self._opener()
-        self._session = self._store.begin_session(self._facts)
-        self._store.busy_seconds = min(BUSY_SECONDS_WHILE_TESTING, self._patience_seconds)
+        store = self._begin()
+        store.busy_seconds = min(BUSY_SECONDS_WHILE_TESTING, self._patience_seconds)
 
     def add(self, run: Run) -> None:
         """Take a whole run; commit what waits when it is time."""
@@ -104,7 +102,7 @@ class Recording:
             if declarations:
                 store.declare(declarations)
             if self._is_partial and ending.state is SessionState.FINISHED:
-                ending = replace(ending, state=SessionState.INTERRUPTED)
+                ending = ending._replace(state=SessionState.INTERRUPTED)
             conclude_dead_sessions(store, criteria, clock.now_us())
             result = conclude_session(store, self._session, ending, criteria)
         except StoreError:
@@ -118,6 +116,13 @@ class Recording:
         if self._store is not None:
             self._store.close()
             self._store = None
+
+    def _begin(self) -> HistoryStore:
+        self._store = store = self._opener()
+        for notice in store.notices:
+            self._note(notice)
+        self._session = store.begin_session(self._facts)
+        return store
 
     def _commit(self) -> None:
         if self._store is None:
@@ -137,8 +142,7 @@ class Recording:
         self._is_partial = True
         self.lost += self.recorded
         self.recorded = 0
-        self._store = self._opener()
-        self._session = self._store.begin_session(self._facts)
+        self._begin()
         self._commit()
 
     def _check_still_there(self) -> None:

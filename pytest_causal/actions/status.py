@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pytest_causal.actions.conclude import fold_units
 from pytest_causal.model.evidence import Criteria, Evidence
@@ -18,8 +18,7 @@ RECENT_SESSIONS = 10
 """A scenario first seen in one of so many newest sessions may be an old one under a new name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Streams:
+class _Streams(NamedTuple):
     """The running states of the scenarios, by scenario id, under the criteria in force for each."""
 
     criteria: Mapping[int, Criteria]

@@ -7,22 +7,20 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 GIT_TIMEOUT_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkout:
+class Checkout(NamedTuple):
     """The commit and branch that ``HEAD`` names; empty where there is none to read."""
 
     commit: str = ""
     branch: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CiJob:
+class CiJob(NamedTuple):
     """The CI job around a session; all empty outside CI. ``is_fork`` is true for code from outside the repository,
     and whenever that cannot be told."""
 

@@ -23,7 +23,7 @@ from pytest_causal.views.times import utc_stamp
 @click.option("--list", "wants_list", is_flag=True, help="Show the aliases there are.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: JSON Lines, one object an alias.")
 def alias(old: str | None, new: str | None, store: str | None, wants_list: bool, as_json: bool) -> int:
-    """Say that the scenario OLD is called NEW now, so that both are one record.
+    """Say that scenario OLD is called NEW now: one record.
 
     What either has shown counts for the one they are, from now on and for all that is stored. No run is changed. NEW
     may be a name that was not recorded yet.

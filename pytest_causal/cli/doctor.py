@@ -34,9 +34,9 @@ _RECOVER = "what is readable can be recovered with: sqlite3 FILE .recover"
 @click.option("--deep", is_flag=True, help="Read every page of the store and check what refers to what.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object (schema causal.doctor/1).")
 def doctor(store: str | None, deep: bool, as_json: bool) -> int:
-    """Check the history store and show versions, settings with their origins, and problems with what to do.
+    """Check the store; show versions, settings and problems.
 
-    Nothing is changed.
+    Settings come with their origins, problems with what to do. Nothing is changed.
 
     \b
     Exit codes:

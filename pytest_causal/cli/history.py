@@ -41,13 +41,14 @@ _SESSIONS_REMEMBERED = 1000
     "--outcome",
     "outcomes",
     multiple=True,
-    type=click.Choice(list(Outcome)),
+    type=click.Choice([each.value for each in Outcome]),
     help="Only these; may be repeated.",
 )
 @click.option("--branch", default="", help="Only sessions on this branch.")
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
+    metavar="N",
     help=f"Show at most so many runs, 0 for all (default: {ROWS_FOR_PEOPLE}, with --json all).",
 )
 @click.option(
@@ -64,7 +65,7 @@ def history(  # noqa: PLR0913 - a parameter an option
 ) -> int:
     """Show runs, newest first: of one SCENARIO, or of all.
 
-    Times are UTC. A run that was rerun stands for itself, as every attempt does.
+    Times are UTC. Each attempt of a rerun is a run of its own.
 
     \b
     Exit codes:

@@ -11,17 +11,18 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from pytest_causal.errors import CausalError, ExitCode
 from pytest_causal.views.escape import terminal
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import RenderableType
     from rich.text import Text
 
     from pytest_causal.views.summary import Line
-    from pytest_causal.views.tables import Cell, Column, Table
+    from pytest_causal.views.tables import Cell, Table
 
 _WIDTH_OF_A_FILE = 1000
 """Columns of a pipe or a file: nothing is cut or wrapped for want of room."""
@@ -96,8 +97,16 @@ class Screen:
     def __init__(self) -> None:
         from rich.console import Console
 
-        is_open_ended = not sys.stdout.isatty() and not os.environ.get("COLUMNS", "").isdecimal()
-        self._console: Console = Console(highlight=False, width=_WIDTH_OF_A_FILE if is_open_ended else None)
+        is_terminal = sys.stdout.isatty()
+        has_width = is_terminal or os.environ.get("COLUMNS", "").isdecimal()
+        self._paper = StringIO()
+        # Drawn on paper first: writing is for `write` alone, which knows what to do where it fails.
+        self._console = Console(
+            file=self._paper,
+            force_terminal=is_terminal or None,
+            width=None if has_width else _WIDTH_OF_A_FILE,
+            highlight=False,
+        )
 
     @property
     def width(self) -> int:
@@ -120,24 +129,28 @@ class Screen:
             )
         for row in table.rows:
             grid.add_row(*map(_text, row))
-        return self._drawn(grid)
+        return self._drawn([grid])
 
     def lines(self, lines: Sequence[Line]) -> str:
         """Return lines, drawn; long ones wrap."""
-        return self._drawn(*[_text((line,)) for line in lines])
+        return self._drawn([_text((line,)) for line in lines])
 
-    def _drawn(self, *renderables: object) -> str:
-        with self._console.capture() as capture:
-            for renderable in renderables:
-                self._console.print(renderable, overflow="fold")
-        return "\n".join(line.rstrip() for line in capture.get().split("\n"))
+    def unwrapped(self, lines: Sequence[Line]) -> str:
+        """Return lines, drawn; long ones are left to the terminal to wrap, so that they can be copied whole."""
+        return self._drawn([_text((line,)) for line in lines], soft_wrap=True)
+
+    def _drawn(self, renderables: Iterable[RenderableType], *, soft_wrap: bool = False) -> str:
+        for renderable in renderables:
+            self._console.print(renderable, overflow="ignore" if soft_wrap else "fold", soft_wrap=soft_wrap)
+        drawn = self._paper.getvalue()
+        self._paper.seek(0)
+        self._paper.truncate()
+        return "\n".join(line.rstrip() for line in drawn.split("\n"))
 
 
 def _widths(table: Table, width: int) -> list[int]:
     """Return the width of each column: what its cells need, and for the wide one at most what the others leave."""
-    widths = [
-        column.width or _needed(column, place, table.rows) for place, column in enumerate(table.columns)
-    ]
+    widths = [column.width or _needed(table, place) for place, column in enumerate(table.columns)]
     for place, column in enumerate(table.columns):
         if column.is_wide:
             left = width - _GAP * (len(widths) - 1) - sum(widths) + widths[place]
@@ -145,11 +158,11 @@ def _widths(table: Table, width: int) -> list[int]:
     return widths
 
 
-def _needed(column: Column, place: int, rows: Sequence[tuple[Cell, ...]]) -> int:
+def _needed(table: Table, place: int) -> int:
     from rich.cells import cell_len
 
-    lengths = (cell_len(line.text) for row in rows for line in row[place])
-    return max(len(column.header) if rows else 1, *lengths, 1)
+    header = table.columns[place].header if table.has_header else ""
+    return max(1, cell_len(header), *(cell_len(line.text) for row in table.rows for line in row[place]))
 
 
 def _unwritable(error: OSError) -> OutputError:

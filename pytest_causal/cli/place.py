@@ -49,6 +49,8 @@ class Place:
 
     def has_nothing_recorded(self) -> bool:
         """Whether there is no store yet, or an empty file for one. Raises MissingInputError if it was named."""
+        if "://" in self.settings.store:
+            return False
         try:
             return os.stat(self.settings.store).st_size == 0
         except FileNotFoundError:
@@ -56,7 +58,7 @@ class Place:
                 raise MissingInputError(
                     f"there is no history store at {self.settings.store}", HOW_TO_RECORD
                 ) from None
-            return "://" not in self.settings.store
+            return True
         except OSError:
             return False  # opening it will say what is wrong
 

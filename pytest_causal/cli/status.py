@@ -42,13 +42,14 @@ class Selection:
     "--verdict",
     "verdicts",
     multiple=True,
-    type=click.Choice(list(Verdict)),
+    type=click.Choice([each.value for each in Verdict]),
     help="Only these; may be repeated.",
 )
 @click.option("--tag", default="", help="Only scenarios with this tag.")
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
+    metavar="N",
     help=f"Show at most so many, 0 for all (default: {ROWS_FOR_PEOPLE}, with --json all).",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object (schema causal.status/1).")
@@ -59,7 +60,7 @@ def status(
 
     PATTERN selects scenarios by name, as a shell selects files: 'tests/test_db.py*'.
 
-    Evidence are the runs that read the values of the policy in force. Times are UTC.
+    What counts are the runs that read the values of the policy in force. Times are UTC.
 
     \b
     Exit codes:
@@ -89,11 +90,12 @@ def status(
 
 
 def _show(view: StatusView) -> None:
-    from pytest_causal.views.status import status_footer, status_table
+    from pytest_causal.views.status import rename_lines, status_footer, status_table
 
     screen = Screen()
     parts = [screen.table(status_table(view, screen.width)), "\n"] if view.scenarios else []
-    write([*parts, screen.lines(status_footer(view))])
+    parts += [screen.lines(status_footer(view, screen.width)), screen.unwrapped(rename_lines(view))]
+    write(parts)
 
 
 def _view(place: Place, selection: Selection) -> StatusView:

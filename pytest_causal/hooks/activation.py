@@ -16,6 +16,7 @@ from pytest_causal import __version__, clock
 from pytest_causal.errors import CausalError
 from pytest_causal.hooks.configuration import run_policy, run_settings
 from pytest_causal.hooks.notes import NoteTaker, register_note_taker
+from pytest_causal.hooks.rootdir import Root, settle_root
 from pytest_causal.settings.flags import add_options as add_table_options
 
 if TYPE_CHECKING:
@@ -38,11 +39,12 @@ def activate(config: pytest.Config) -> None:
         _activate_worker(config)
         return
     try:
-        settings = run_settings(config)
+        root = settle_root(config)
+        settings = run_settings(config, root.path)
         policy = run_policy(config, settings)
     except CausalError as error:
         raise pytest.UsageError(f"causal: {error}") from error
-    _activate_recorder(config, settings, policy)
+    _activate_recorder(config, root, settings, policy)
 
 
 def _activate_worker(config: pytest.Config) -> None:
@@ -59,7 +61,7 @@ def _activate_worker(config: pytest.Config) -> None:
     config.pluginmanager.register(WorkerEnd(taker), "causal-worker-end")
 
 
-def _activate_recorder(config: pytest.Config, settings: Settings, policy: PolicyMapping) -> None:
+def _activate_recorder(config: pytest.Config, root: Root, settings: Settings, policy: PolicyMapping) -> None:
     from pytest_causal.actions.recording import Recording
     from pytest_causal.hooks.folding import Folding
     from pytest_causal.hooks.recorder import DistributionHooks, Recorder
@@ -73,8 +75,11 @@ def _activate_recorder(config: pytest.Config, settings: Settings, policy: Policy
         _facts(config, settings, policy),
         busy_seconds=settings.busy_seconds,
     )
+    if root.warning:
+        recording.problems.append(root.warning)
     strips_groups = getattr(config.option, "dist", "no") == "loadgroup"
-    recorder = Recorder(recording, Folding(_cleaner(settings), strips_groups=strips_groups), taker, settings)
+    folding = Folding(_cleaner(settings), prefix=root.prefix, strips_groups=strips_groups)
+    recorder = Recorder(recording, folding, taker, settings)
     register_note_taker(config, taker)
     manager = config.pluginmanager
     manager.register(recorder, "causal-recorder")
@@ -109,7 +114,7 @@ def _facts(config: pytest.Config, settings: Settings, policy: PolicyMapping) -> 
     from pytest_causal.settings.table import Trusted
     from pytest_causal.store.liveness import process_identity
 
-    checkout = read_checkout(config.rootpath)
+    checkout = read_checkout(settings.root)
     job = read_ci_job(os.environ)
     uid = os.urandom(16).hex()
     is_said_by_person = settings.origins["trusted"].layer in (Layer.FLAG, Layer.ENV)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_causal import clock
-from pytest_causal.hooks.notes import ATTRIBUTE, NO_NOTES, Notes, read_notes
+from pytest_causal.hooks.notes import ATTRIBUTE, NO_NOTES, read_notes
 from pytest_causal.model.run import Cause, Outcome, Phase, Run
 
 if TYPE_CHECKING:
@@ -22,17 +21,17 @@ _DECIDED = frozenset({Outcome.FAILED, Outcome.ERROR})
 _STRICT_XPASS = "[XPASS(strict)] "
 
 
-@dataclass(slots=True)
 class _Open:
     """A run that has begun and not ended. Without a call phase it is not a pass, whatever setup and teardown say."""
 
-    started_us: int = 0
-    setup: float = 0.0
-    call: float = 0.0
-    teardown: float = 0.0
-    outcome: Outcome = Outcome.MISSING
-    cause: Cause | None = None
-    notes: Notes = NO_NOTES
+    __slots__ = ("call", "cause", "notes", "outcome", "setup", "started_us", "teardown")
+
+    def __init__(self, started_us: int) -> None:
+        self.started_us = started_us
+        self.setup = self.call = self.teardown = 0.0
+        self.outcome = Outcome.MISSING
+        self.cause: Cause | None = None
+        self.notes = NO_NOTES
 
 
 class Folding:
@@ -41,9 +40,11 @@ class Folding:
     ``clean`` is applied to every message before it is kept (redaction and cap).
     """
 
-    def __init__(self, clean: Callable[[str], str], *, strips_groups: bool = False) -> None:
+    def __init__(self, clean: Callable[[str], str], *, prefix: str = "", strips_groups: bool = False) -> None:
         self._clean = clean
+        self._prefix = prefix
         self._strips_groups = strips_groups
+        self._is_renaming = bool(prefix) or strips_groups
         self._open: dict[Key, _Open] = {}
         self._occurrences: dict[Key, int] = {}
         self._attempts: dict[Key, int] = {}
@@ -56,7 +57,7 @@ class Folding:
         )  # three reports a test: asking a dict is cheaper than asking for attributes that are not there
         key = (
             facts.get("worker_id", ""),
-            self.identity(report.nodeid) if self._strips_groups else report.nodeid,
+            self.identity(report.nodeid) if self._is_renaming else report.nodeid,
         )
         when: str = facts["when"]
         entry = None if when == "setup" else self._open.get(key)
@@ -83,7 +84,8 @@ class Folding:
 
     def collection_problem(self, report: pytest.CollectReport) -> Run | None:
         """Return the run that stands for a collector that failed or skipped as a whole; once for each."""
-        key = ("", report.nodeid)
+        nodeid = self.identity(report.nodeid)
+        key = ("", nodeid)
         if key in self._occurrences:
             return None
         self._occurrences[key] = 1
@@ -94,8 +96,8 @@ class Folding:
             message=self._clean(_crash_message(report) if failed else _skip_reason(report)),
         )
         return Run(
-            scenario=report.nodeid,
-            nodeid=report.nodeid,
+            scenario=nodeid,
+            nodeid=nodeid,
             outcome=Outcome.ERROR if failed else Outcome.SKIPPED,
             started_us=clock.now_us(),
             cause=cause,
@@ -124,7 +126,8 @@ class Folding:
             )
 
     def identity(self, nodeid: str) -> str:
-        """Return a node id without the ``@group`` that ``--dist=loadgroup`` hangs on it."""
+        """Return a node id relative to the intended root, without the ``@group`` of ``--dist=loadgroup``."""
+        nodeid = nodeid.removeprefix(self._prefix)
         if self._strips_groups and nodeid.rfind("@") > nodeid.rfind("]"):
             return nodeid.rpartition("@")[0]
         return nodeid

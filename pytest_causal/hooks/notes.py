@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -29,22 +28,21 @@ ATTRIBUTE = "causal_notes"
 """The report attribute that carries the notes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(NamedTuple):
     """A ``scenario`` marker, checked."""
 
     declaration: Declaration
     reads: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
 class ItemNotes:
     """What one test noted so far, in the process that runs it."""
 
-    mark: Mark | None = None
-    metrics: dict[str, Metric] = field(default_factory=dict)
-    dropped: int = 0
-    policy: PolicyMapping | None = None
+    def __init__(self, mark: Mark | None = None) -> None:
+        self.mark = mark
+        self.metrics: dict[str, Metric] = {}
+        self.dropped = 0
+        self.policy: PolicyMapping | None = None
 
     def add_metric(self, name: str, value: object) -> None:
         """Keep a number under a name; the last one given counts. Safe from threads."""
@@ -57,8 +55,7 @@ class ItemNotes:
             self.dropped += 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notes:
+class Notes(NamedTuple):
     """Notes as they arrive with a report."""
 
     scenario: str = ""

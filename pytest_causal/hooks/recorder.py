@@ -120,7 +120,7 @@ class Recorder(Edge):
             state=SessionState.INTERRUPTED if unfinished else SessionState.FINISHED,
             finished_us=clock.now_us(),
             exit_status=int(exitstatus),
-            is_dirty=is_dirty(session.config.rootpath),
+            is_dirty=is_dirty(self.settings.root),
         )
         declarations = list(self._taker.declarations.values())
         self.ending, self.judged = self.recording.conclude(ending, self.settings.criteria, declarations)

@@ -7,7 +7,6 @@ and 1.8 us from keywords. Build them by keyword, or from a row whose columns sta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -50,8 +49,7 @@ class Reason(StrEnum):
     PROVEN_BAD = "proven_bad"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Criteria:
+class Criteria(NamedTuple):
     """What a scenario must show. Rates are ratios in (0, 1).
 
     The running state depends on ``max_failure_rate``, ``alpha``, ``unit`` and ``flaky_weight`` (see ``state_key``);

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -48,8 +47,7 @@ class ReadHow(StrEnum):
     DECLARED = "declared"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class Cause(NamedTuple):
     """Why a run did not simply pass: the exception or the reason given.
 
     ``type`` is the exception's qualified name, or ``xpassed(strict)``, or empty where only a reason is known.
@@ -62,8 +60,7 @@ class Cause:
     is_infrastructure: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
+class Metric(NamedTuple):
     """A number that a run reported. ``value`` is ``None`` unless ``kind`` is ``number``."""
 
     name: str
@@ -71,8 +68,7 @@ class Metric:
     kind: MetricKind = MetricKind.NUMBER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Read:
+class Read(NamedTuple):
     """One leaf of the policy that a run took: ``value`` is canonical JSON, ``path`` is dotted."""
 
     path: str

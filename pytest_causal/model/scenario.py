@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from pytest_causal.model.evidence import Criteria
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declaration:
+class Declaration(NamedTuple):
     """The declared side of a scenario: tags, and criteria that replace the general ones.
 
     ``criteria`` holds (field of :class:`~pytest_causal.model.evidence.Criteria`, value) pairs, sorted by field.
@@ -22,4 +20,4 @@ class Declaration:
 
     def criteria_over(self, general: Criteria) -> Criteria:
         """Return the criteria in force for this scenario."""
-        return replace(general, **dict(self.criteria)) if self.criteria else general
+        return general._replace(**dict(self.criteria)) if self.criteria else general

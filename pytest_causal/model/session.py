@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class SessionState(StrEnum):
@@ -19,8 +19,7 @@ class SessionState(StrEnum):
     ABANDONED = "abandoned"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionFacts:
+class SessionFacts(NamedTuple):
     """What is known when a session begins.
 
     ``uid`` is unique for ever: a session recorded or imported twice is one session. ``key`` is the unit of evidence:
@@ -52,8 +51,7 @@ class SessionFacts:
     policy_fingerprint: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionEnding:
+class SessionEnding(NamedTuple):
     """What is known when a session ends. ``broken`` says in words why the session as a whole is no evidence."""
 
     state: SessionState
@@ -63,8 +61,7 @@ class SessionEnding:
     broken: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(NamedTuple):
     """A stored session. ``number`` is its place in this store; ``order`` (``None`` until concluded) is its place in
     the history, the same in every store that holds it."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_causal.policy.canonical import fingerprint
 from pytest_causal.policy.mapping import PolicyMapping
+from pytest_causal.policy.secrets import masked, read_value
 from pytest_causal.policy.tree import nest
 
 if TYPE_CHECKING:
@@ -25,12 +26,13 @@ class Policy:
 
     ``leaves`` is dotted path -> value with origin, sorted; ``bounds`` is dotted path -> what it may become.
     ``chain`` holds the profile in force and those below it, the lowest first; it is empty without a profile.
-    ``overrides`` is what the override file held, if anything.
+    ``secrets`` are the paths whose values must not be shown. ``overrides`` is what the override file held.
     """
 
     leaves: Mapping[str, Leaf]
     bounds: Mapping[str, Bound] = field(default_factory=dict)
     chain: tuple[Profile, ...] = ()
+    secrets: frozenset[str] = frozenset()
     overrides: Overrides | None = None
 
     @property
@@ -47,6 +49,16 @@ class Policy:
     def values(self) -> dict[str, Any]:
         """The values as nested tables."""
         return nest(self.flat)
+
+    @property
+    def shown_values(self) -> dict[str, Any]:
+        """The values as nested tables, with secrets masked."""
+        return nest(masked(self.flat, self.secrets))
+
+    @property
+    def read_values(self) -> dict[str, str]:
+        """Dotted path -> the text that a run's read of the value in force is recorded as."""
+        return {path: read_value(path, leaf.value, self.secrets) for path, leaf in self.leaves.items()}
 
     @property
     def sources(self) -> dict[str, Source]:
@@ -69,7 +81,7 @@ class Policy:
 
     def mapping(self) -> PolicyMapping:
         """Return the values as the mapping that notes what is read of it."""
-        return PolicyMapping.of(self.flat)
+        return PolicyMapping.of(self.flat, self.secrets)
 
     def changed_profiles(self) -> tuple[Path, ...]:
         """Return the profile files that are no longer what was read; this policy keeps what it read."""

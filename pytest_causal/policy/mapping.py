@@ -13,7 +13,8 @@ from typing import Any, Self
 
 from pytest_causal.errors import ConfigError
 from pytest_causal.model.run import Read, ReadHow
-from pytest_causal.policy.canonical import canonical, fingerprint
+from pytest_causal.policy.canonical import fingerprint
+from pytest_causal.policy.secrets import read_value
 from pytest_causal.policy.tree import flatten, frozen, is_at_or_under, nest, thawed
 from pytest_causal.settings.suggestion import did_you_mean
 
@@ -104,9 +105,9 @@ class PolicyMapping(PolicySection):
         self._observed: dict[str, Read] = {}
 
     @classmethod
-    def of(cls, leaves: Mapping[str, Any]) -> Self:
-        """Return the mapping of dotted path -> leaf."""
-        return cls(_Shared(leaves))
+    def of(cls, leaves: Mapping[str, Any], secrets: Iterable[str] = ()) -> Self:
+        """Return the mapping of dotted path -> leaf; the values at ``secrets`` are kept out of reads and messages."""
+        return cls(_Shared(leaves, frozenset(secrets)))
 
     def fresh(self) -> Self:
         """Return a mapping of the same values of which nothing was read."""
@@ -125,7 +126,7 @@ class PolicyMapping(PolicySection):
         """
         self.check_paths((path,))
         try:
-            seen = canonical(frozen(value))
+            seen = read_value(path, frozen(value), self._shared.secrets)
         except (TypeError, ValueError) as error:
             raise ConfigError(
                 f"observe({path!r}): {error}", "report a number, text, switch or list"
@@ -164,19 +165,22 @@ class PolicyMapping(PolicySection):
 
     def to_json(self) -> str:
         """Return the values as JSON, from which :meth:`from_json` makes an equal mapping in any process."""
-        return json.dumps(nest(self._shared.leaves), allow_nan=False)
+        carried = {"secrets": sorted(self._shared.secrets), "values": nest(self._shared.leaves)}
+        return json.dumps(carried, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Return the mapping that :meth:`to_json` described; nothing of it was read."""
-        return cls.of(flatten(json.loads(text)))
+        carried = json.loads(text)
+        return cls.of(flatten(carried["values"]), carried["secrets"])
 
 
 class _Shared:
     """What all mappings of one policy share: the values, and reads made once and handed out often."""
 
-    def __init__(self, leaves: Mapping[str, Any]) -> None:
+    def __init__(self, leaves: Mapping[str, Any], secrets: frozenset[str]) -> None:
         self.leaves = dict(sorted(leaves.items()))  # one order in every process
+        self.secrets = secrets
         self.entries = _entries(self.leaves)
         self.fingerprint = fingerprint(self.leaves)
         self._reads: dict[tuple[str, ReadHow], Read] = {}
@@ -184,7 +188,7 @@ class _Shared:
     def read(self, path: str, how: ReadHow) -> Read:
         read = self._reads.get((path, how))
         if read is None:
-            read = Read(path=path, value=canonical(self.leaves[path]), how=how)
+            read = Read(path=path, value=read_value(path, self.leaves[path], self.secrets), how=how)
             self._reads[path, how] = read
         return read
 

@@ -28,6 +28,15 @@ _DEVICES = re.compile(r"(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.ASCII
 _PACKAGE = Path(__file__).parent.parent
 
 
+class UnknownProfileError(ConfigError):
+    """There is no profile of that name."""
+
+    def __init__(self, name: str, what: str, remedy: str) -> None:
+        """Take the name, and the line that a person reads."""
+        super().__init__(what, remedy)
+        self.name = name
+
+
 @dataclass(frozen=True, kw_only=True)
 class Profile:
     """A profile as read.
@@ -60,13 +69,21 @@ class Profile:
             return True
 
 
+def shipped_profiles() -> Path:
+    """Return the directory of the profiles that come with the package."""
+    inside = _PACKAGE / "profiles"
+    return inside if inside.is_dir() else _PACKAGE.parent / "profiles"  # the latter in a checkout
+
+
 def search_path(profiles: str) -> tuple[Path, ...]:
     """Return where profiles are looked for, in order: the user's directory, then the one shipped with us."""
-    shipped = _PACKAGE / "profiles"
-    if not shipped.is_dir():  # a checkout: the wheel is built with them inside the package
-        shipped = _PACKAGE.parent / "profiles"
-    own = Path(profiles)
+    own, shipped = Path(profiles), shipped_profiles()
     return (own,) if own == shipped else (own, shipped)
+
+
+def is_profile_name(name: str) -> bool:
+    """Return whether a profile may be called that: a plain file name on every system."""
+    return bool(_NAME.fullmatch(name)) and not _DEVICES.fullmatch(name)
 
 
 def list_profiles(search: Iterable[Path]) -> dict[str, Path]:
@@ -74,7 +91,7 @@ def list_profiles(search: Iterable[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for directory in search:
         for path in sorted(directory.glob("*.json")):
-            if _NAME.fullmatch(path.stem):
+            if is_profile_name(path.stem):
                 found.setdefault(path.stem, path)
     return dict(sorted(found.items()))
 
@@ -86,7 +103,7 @@ def load_profile(name: str, search: Sequence[Path]) -> Profile:
     searched), a file outside its directory, and a file that is not a profile (with file, line, path, what was
     found and what was expected).
     """
-    if not _NAME.fullmatch(name) or _DEVICES.fullmatch(name):
+    if not is_profile_name(name):
         raise ConfigError(f"{shown(name)} is no profile name", "a name is letters, digits, '_', '-' and '.'")
     for directory in search:
         path = directory / f"{name}.json"
@@ -99,7 +116,7 @@ def load_profile(name: str, search: Sequence[Path]) -> Profile:
         return _read(name, path, content)
     places = " and ".join(str(directory) for directory in search)
     nearest = did_you_mean(name, list_profiles(search))
-    raise ConfigError(f"no profile {name!r} in {places}", nearest)
+    raise UnknownProfileError(name, f"no profile {name!r} in {places}", nearest)
 
 
 def load_chain(name: str, search: Sequence[Path]) -> tuple[Profile, ...]:
@@ -119,13 +136,7 @@ def load_chain(name: str, search: Sequence[Path]) -> tuple[Profile, ...]:
 def _read(name: str, path: Path, content: bytes) -> Profile:
     document = parse_json(decode(content, path), str(path))
     is_bare = isinstance(document.data, dict) and not {"schema", "values"} & document.data.keys()
-    if is_bare:
-        document_to_check = JsonDocument(
-            place=document.place, text=document.text, data={"schema": SCHEMA, "values": document.data}
-        )
-        check(document_to_check, "profile")
-    else:
-        check(document, "profile")
+    check(document, "profile", part="values" if is_bare else "")
     data = {"values": document.data} if is_bare else document.data
     stated = data.get("name", name)
     if stated != name:

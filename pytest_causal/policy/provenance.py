@@ -37,7 +37,8 @@ class Source(NamedTuple):
         """Return the origin in words, such as ``profile steady_safe + override r3 (promotion P-7, 2026-11-02)``."""
         words = f"{self.layer} {self.name}".rstrip()
         if self.revision:
-            words += f" + override r{self.revision}"
+            override = f"override r{self.revision}"
+            words = f"{words} + {override}" if self.name else override
         return f"{words} ({self.note})" if self.note else words
 
     @property

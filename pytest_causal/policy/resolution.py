@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_causal.errors import ConfigError, UsageError
-from pytest_causal.policy import documents
+from pytest_causal.policy import given
 from pytest_causal.policy.bounds import Bound, read_bounds
 from pytest_causal.policy.in_force import Policy
 from pytest_causal.policy.legacy_keys import known_name
 from pytest_causal.policy.overrides import read_overrides
 from pytest_causal.policy.precedence import merge
-from pytest_causal.policy.profiles import Profile, load_chain, search_path
+from pytest_causal.policy.profiles import Profile, UnknownProfileError, load_chain, search_path
 from pytest_causal.policy.provenance import Layer, Leaf
+from pytest_causal.policy.secrets import MASK, secret_paths
 from pytest_causal.settings.scalars import shown
+from pytest_causal.settings.sources import Layer as SettingLayer
 from pytest_causal.settings.suggestion import did_you_mean
 
 if TYPE_CHECKING:
@@ -24,23 +26,37 @@ if TYPE_CHECKING:
 
 
 def resolve(
-    settings: Settings, *, cli: Sequence[str], env: Mapping[str, str], overrides_path: Path
+    settings: Settings, *, cli: Sequence[str], env: Mapping[str, str], overrides_path: Path | None
 ) -> Policy:
-    """Return the policy of all layers. See :func:`~pytest_causal.policy.layers.resolve_policy`."""
-    chain = load_chain(settings.profile, search_path(settings.profiles)) if settings.profile else ()
-    overrides = read_overrides(overrides_path)
-    leaves = merge(
-        [
-            documents.from_config(settings),
-            *(documents.from_profile(profile) for profile in chain),
-            documents.from_overrides(overrides, settings.profile),
-            *documents.from_env(env),
-            [documents.from_flag(text) for text in cli],
-        ]
-    )
+    """Return the policy of all layers, without overrides where there is no path for them.
+
+    See :func:`~pytest_causal.policy.layers.resolve_policy`.
+    """
+    chain = _chain(settings)
+    overrides = read_overrides(overrides_path) if overrides_path else None
+    documents = [
+        given.from_config(settings),
+        *(given.from_profile(profile) for profile in chain),
+        given.from_overrides(overrides, settings.profile) if overrides else (),
+        *given.from_env(env),
+        [given.from_flag(text) for text in cli],
+    ]
+    leaves = merge(documents, settings.secrets)
+    secrets = secret_paths({path: leaf.value for path, leaf in leaves.items()}, settings.secrets)
     bounds = _bounds(settings, chain, leaves)
-    _refuse_out_of_bounds(leaves, bounds)
-    return Policy(leaves=leaves, bounds=bounds, chain=chain, overrides=overrides)
+    _refuse_out_of_bounds(leaves, bounds, secrets)
+    return Policy(leaves=leaves, bounds=bounds, chain=chain, secrets=secrets, overrides=overrides)
+
+
+def _chain(settings: Settings) -> tuple[Profile, ...]:
+    if not settings.profile:
+        return ()
+    try:
+        return load_chain(settings.profile, search_path(settings.profiles))
+    except UnknownProfileError as error:
+        if settings.origins["profile"].layer is SettingLayer.FLAG and error.name == settings.profile:
+            raise UsageError(error.what, error.remedy) from error
+        raise
 
 
 def _bounds(settings: Settings, chain: Sequence[Profile], leaves: Mapping[str, Leaf]) -> dict[str, Bound]:
@@ -62,10 +78,13 @@ def _bounds(settings: Settings, chain: Sequence[Profile], leaves: Mapping[str, L
     return dict(sorted(bounds.items()))
 
 
-def _refuse_out_of_bounds(leaves: Mapping[str, Leaf], bounds: Mapping[str, Bound]) -> None:
+def _refuse_out_of_bounds(
+    leaves: Mapping[str, Leaf], bounds: Mapping[str, Bound], secrets: frozenset[str]
+) -> None:
     for path, bound in bounds.items():
         leaf = leaves[path]
         if not bound.holds(leaf.value):
             kind = UsageError if leaf.source.layer is Layer.CLI else ConfigError
-            what = f"{leaf.source.place}: {path} = {shown(leaf.value)} is out of bounds"
+            value = MASK if path in secrets else shown(leaf.value)
+            what = f"{leaf.source.place}: {path} = {value} is out of bounds"
             raise kind(what, f"expected {bound} ({bound.place})")

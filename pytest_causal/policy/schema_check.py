@@ -40,11 +40,11 @@ _DIRECTORY = Path(__file__).parent / "schema"
 
 
 class Violation(NamedTuple):
-    """One way in which a document is not what its schema says: where, what was found, what was expected."""
+    """One way in which a document is not what its schema says: where, what was found, and what was expected."""
 
     path: tuple[str, ...]
     found: str
-    expected: str
+    remedy: str
 
 
 @cache
@@ -54,12 +54,16 @@ def schema(name: str) -> Schema:
     return loaded
 
 
-def check(document: JsonDocument, name: str) -> None:
-    """Raise :class:`ConfigError` for the first violation: file, line, path, what was found and expected."""
-    for violation in violations(document.data, schema(name)):
+def check(document: JsonDocument, name: str, part: str = "") -> None:
+    """Raise :class:`ConfigError` for the first violation: file, line, path, what was found and expected.
+
+    ``part`` names a property of the schema, where the document is that property's value and not the whole.
+    """
+    whole = schema(name)
+    for violation in _check(document.data, whole["properties"][part] if part else whole, (), whole):
         path = ".".join(violation.path) or "the document"
         place = document.at(violation.path)
-        raise ConfigError(f"{place}: {path}: found {violation.found}", f"expected {violation.expected}")
+        raise ConfigError(f"{place}: {path}: found {violation.found}", violation.remedy)
 
 
 def violations(data: Any, whole: Schema) -> Iterator[Violation]:
@@ -71,7 +75,7 @@ def _check(data: Any, part: Schema, path: tuple[str, ...], whole: Schema) -> Ite
     if reference := part.get("$ref"):
         yield from _check(data, whole["$defs"][reference.removeprefix("#/$defs/")], path, whole)
     if expected := _broken_value_rule(data, part):
-        yield Violation(path=path, found=shown(data), expected=expected)
+        yield Violation(path=path, found=shown(data), remedy=f"expected {expected}")
     elif isinstance(data, dict):
         yield from _check_object(data, part, path, whole)
     elif isinstance(data, list) and "items" in part:
@@ -104,7 +108,7 @@ def _check_object(data: Schema, part: Schema, path: tuple[str, ...], whole: Sche
     others = part.get("additionalProperties", True)
     for key in part.get("required", ()):
         if key not in data:
-            yield Violation(path=path, found=f"no {key!r}", expected=f"the key {key!r}")
+            yield Violation(path=path, found=f"no {key!r}", remedy="add it")
     for key, value in data.items():
         inner = (*path, key)
         if "propertyNames" in part:
@@ -112,7 +116,7 @@ def _check_object(data: Schema, part: Schema, path: tuple[str, ...], whole: Sche
         if key in known:
             yield from _check(value, known[key], inner, whole)
         elif others is False:
-            yield Violation(path=inner, found=f"unknown key {shown(key)}", expected=did_you_mean(key, known))
+            yield Violation(path=inner, found=f"unknown key {shown(key)}", remedy=did_you_mean(key, known))
         elif isinstance(others, dict):
             yield from _check(value, others, inner, whole)
 

@@ -102,16 +102,15 @@ def _verdict(
     proof = threshold(criteria.alpha)
     against_it = e_value(evidence.ruin)
     is_sequential = criteria.rule is Rule.SEQUENTIAL
-    if not evidence.units or not math.isfinite(
-        for_it + against_it + evidence.badness + evidence.last_badness
-    ):
+    sums = for_it + against_it + evidence.badness + evidence.last_badness
+    if not evidence.units or not math.isfinite(sums):
         return Verdict.INCONCLUSIVE, (Reason.NO_EVIDENCE,)
     if not incomplete_share(evidence.recent, evidence.recent_units) <= criteria.max_incomplete_rate:
         return Verdict.INCONCLUSIVE, (Reason.INCOMPLETE,)
     if is_sequential and against_it >= proof:
         return Verdict.REJECTED, (Reason.PROVEN_BAD,)
     unmet = _unmet(evidence, criteria, now_us)
-    if is_sequential and not for_it >= proof:
+    if is_sequential and for_it < proof:
         unmet.append(Reason.NOT_PROVEN)
     return (Verdict.NOT_YET, tuple(unmet)) if unmet else (Verdict.ELIGIBLE, ())
 
@@ -160,15 +159,8 @@ def _stake(
 ) -> tuple[Weights, Weights, float]:
     """Return wealth and ruin after the bets of one unit, and the badness they summed to."""
     limit, alpha = criteria.max_failure_rate, criteria.alpha
-    if criteria.unit is Unit.SESSION:
-        wealth = bet(evidence.wealth, share, limit, alpha)
-        return (
-            wealth,
-            bet_on_ruin(evidence.ruin, share, limit, alpha) if tally.may_vouch else evidence.ruin,
-            share,
-        )
     wealth, ruin, staked = evidence.wealth, evidence.ruin, 0.0
-    for badness in _executions(tally, criteria.flaky_weight):
+    for badness in _executions(tally, criteria.flaky_weight) if criteria.unit is Unit.RUN else (share,):
         wealth = bet(wealth, badness, limit, alpha)
         if tally.may_vouch:
             ruin = bet_on_ruin(ruin, badness, limit, alpha)

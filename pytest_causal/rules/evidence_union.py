@@ -8,8 +8,8 @@ hold, but caps break it: a stream of passes stays at its cap, a stream of failur
 the product could never recover, however good the scenario is. So the history is replayed from what the streams
 know of it: how many units each had, how bad they were on average, and at which of the last places they were. The
 replay never holds more than one process over all units would without caps, player by player (geometric means are
-below arithmetic ones), and so keeps its guarantee. What a stream's own weights have lost beyond a replay of that
-stream alone, because its failures were recent, is taken off as well.
+below arithmetic ones), and so keeps its guarantee. Where a stream's own weights are worth less than a replay of that
+stream alone, because its failures were recent, the whole is cut in the same proportion.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from operator import or_
 
 from pytest_causal.model.evidence import Criteria, Evidence, Unit
 from pytest_causal.rules.completeness import moved
-from pytest_causal.rules.sequential import Weights, replay
+from pytest_causal.rules.sequential import Weights, e_value, replay
 
 _BOTH_MARKS = 3
 
@@ -42,9 +42,9 @@ def combine(evidences: Sequence[Evidence], criteria: Criteria) -> Evidence:
     newest = streams[-1]
     if len(streams) == 1:
         return newest
-    holders = [stream for stream in streams if stream.units]
+    holders = [stream for stream in streams if stream.units] or [newest]
     units, badness, wealth, ruin = _pooled(holders, criteria)
-    newest_complete = max(map(_newest_complete, holders), default=-1)
+    newest_complete = max(map(_newest_complete, holders))
     marks, contradictions, flaky_since = _pooled_contradictions(streams)
     return newest._replace(
         passed=sum(stream.passed for stream in streams),
@@ -60,8 +60,8 @@ def combine(evidences: Sequence[Evidence], criteria: Criteria) -> Evidence:
         ruin=ruin,
         recent=reduce(or_, (moved(s.recent, newest.last_order - s.last_order) for s in streams)),
         recent_units=reduce(or_, (moved(s.recent_units, newest.last_order - s.last_order) for s in streams)),
-        last_badness=max((s.last_badness for s in holders if s.last_order >= newest_complete), default=0.0),
-        last_run_us=holders[-1].last_run_us if holders else 0,
+        last_badness=max(s.last_badness for s in holders if s.last_order >= newest_complete),
+        last_run_us=holders[-1].last_run_us,
         commit_marks=marks,
         contradictions=contradictions,
         flaky_since=flaky_since,
@@ -76,8 +76,8 @@ def _pooled(holders: Sequence[Evidence], criteria: Criteria) -> tuple[int, float
     wealth, ruin = replay(stretches, criteria.max_failure_rate, criteria.alpha)
     for stream in holders:
         alone = replay(_stretches([stream], criteria.unit)[1], criteria.max_failure_rate, criteria.alpha)
-        wealth = _less_what_was_lost(wealth, stream.wealth, alone[0])
-        ruin = _less_what_was_lost(ruin, stream.ruin, alone[1])
+        wealth = _scaled(wealth, _kept(stream.wealth, alone[0]))
+        ruin = _scaled(ruin, _kept(stream.ruin, alone[1]))
     return units, math.fsum(badness for _, badness in stretches), wealth, ruin
 
 
@@ -123,11 +123,14 @@ def _total(parts: Sequence[tuple[float, float]], shared_by: int) -> tuple[float,
     )
 
 
-def _less_what_was_lost(weights: Weights, own: Weights, replayed: Weights) -> Weights:
-    return tuple(
-        weight * min(1.0, held / known) if known else 0.0
-        for weight, held, known in zip(weights, own, replayed, strict=True)
-    )
+def _scaled(weights: Weights, part: float) -> Weights:
+    return tuple(weight * part for weight in weights)
+
+
+def _kept(own: Weights, replayed: Weights) -> float:
+    """Return the part of its replayed wealth that a stream really holds, at most 1."""
+    known = e_value(replayed)
+    return min(1.0, e_value(own) / known) if known else 0.0
 
 
 def _newest_complete(stream: Evidence) -> int:

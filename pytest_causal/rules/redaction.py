@@ -55,7 +55,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     (rf"(?i)((?<![\w-])--(?:[a-z][\w-]{{0,40}})?{_KEYWORDS}[ ]{{1,4}}){_VALUE}", rf"\1{MASK}"),
     # password=VALUE, "token": "VALUE", api_key := VALUE, os.environ['SECRET'] = VALUE, token: str = VALUE.
     (
-        rf"(?i)({_KEYWORDS}\\{{0,8}}[\"']?\]?(?:[ \t]{{0,4}}:[ \t]{{0,4}}[a-z_][\w.\[\]]{{0,40}}(?=[ \t]{{0,4}}=[^=]))?"
+        rf"(?i)({_KEYWORDS}\\{{0,8}}[\"']?\]?(?:[ \t]{{0,4}}:[ \t]{{0,4}}[a-z_][\w.\[\]]{{0,40}}(?=[ \t]=[ \t]))?"
         rf"[ \t]{{0,4}}(?:=>|:=|={{1,3}}|:(?!:))[ \t]{{0,4}}){_VALUE}",
         rf"\1{MASK}",
     ),

@@ -111,7 +111,8 @@ def replay(stretches: Iterable[tuple[float, float]], limit: float, alpha: float)
 
     A stretch is (units, badness summed over them); both may be fractions, and its badness is taken to be spread
     evenly. The factors are those of counts, ``(q/p0)**f * ((1-q)/(1-p0))**(n-f)``, which never exceed what bets win
-    (see :func:`failure_rate_upper`), and the cap is applied after each stretch: within one, E moves one way.
+    (see :func:`failure_rate_upper`). The cap is applied after each stretch; within one, E is convex in time, so that
+    it can only pass the cap at the end.
     """
     wealth, ruin = [0.0] * len(_HOPES), [0.0] * len(_FEARS)
     hopeful = _logs_of_factors(tuple(hope * limit for hope in _HOPES), limit)

@@ -96,6 +96,12 @@ def _home() -> Path:
         return Path("/")
 
 
+def read_config(path: Path) -> ConfigFile:
+    """Return a file of ours by its path. Raises :class:`ConfigError`, and FileNotFoundError where there is none."""
+    text = decode(read_bytes(path), path)
+    return ConfigFile(path=path, text=text, table=_parse(text, path))
+
+
 def _read(path: Path, prefix: tuple[str, ...]) -> ConfigFile | None:
     try:
         content = read_bytes(path)

@@ -66,6 +66,8 @@ class Settings:
     summary_lines: int
     profile: str
     profiles: str
+    secrets: tuple[str, ...]
+    targets: tuple[str, ...]
     criteria: Criteria
 
     @property

@@ -180,6 +180,18 @@ SETTINGS: tuple[Setting, ...] = (
         help="Directory of profiles, searched before those shipped with the package.",
     ),
     Setting(
+        name="secrets",
+        kind=Kind.NAMES,
+        default=(),
+        help="Policy values or tables that are never shown, such as database.dsn; passwords and tokens never are.",
+    ),
+    Setting(
+        name="targets",
+        kind=Kind.NAMES,
+        default=(),
+        help="Mappings that hold the policy's values while a session runs, as pkg.mod:NAME; restored afterwards.",
+    ),
+    Setting(
         name="min_runs",
         kind=Kind.COUNT,
         default=_general.min_runs,

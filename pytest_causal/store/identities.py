@@ -12,15 +12,14 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pytest_causal.model.run import Read, ReadHow
 from pytest_causal.store.interface import NO_READS
 from pytest_causal.store.text import from_stored, to_stored, to_stored_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Statements:
+class _Statements(NamedTuple):
     """How one table of names is read and extended; ``find`` takes a JSON array of names."""
 
     find: str
@@ -117,7 +116,7 @@ class ReadSets:
         return self._ids[reads]
 
     def recall(self, connection: sqlite3.Connection, reads: tuple[Read, ...]) -> int:
-        """Return the id of a set of reads without adding it; one that is not stored gets an id below 0 for this store."""
+        """Return the id of a set of reads without adding it; one that is not stored gets one below 0."""
         found = connection.execute(_FIND_READS, (_digest(_leaves(reads)),)).fetchone()
         if found is not None:
             return int(found[0])

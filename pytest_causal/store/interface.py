@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pytest_causal.model.evidence import Evidence, Tally
 from pytest_causal.model.run import Outcome, Read, Run
@@ -21,8 +20,7 @@ NO_READS = 0
 """The reads id of runs that took nothing from the policy."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
+class Scenario(NamedTuple):
     """A scenario as stored. ``name`` is cut and marked with a hash where it was too long to keep whole."""
 
     id: int
@@ -32,8 +30,7 @@ class Scenario:
     declaration: Declaration
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
+class RunRecord(NamedTuple):
     """A run as read back, with the session it belongs to."""
 
     id: int
@@ -42,8 +39,7 @@ class RunRecord:
     run: Run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryQuery:
+class HistoryQuery(NamedTuple):
     """Which runs to read back, newest first. Empty fields do not restrict; ``since_us`` is inclusive."""
 
     scenario: str = ""
@@ -53,8 +49,7 @@ class HistoryQuery:
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alias:
+class Alias(NamedTuple):
     """``old`` is another name of ``new``, declared by a person."""
 
     old: str
@@ -62,8 +57,7 @@ class Alias:
     created_us: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreHealth:
+class StoreHealth(NamedTuple):
     """What ``causal doctor`` shows of a store. ``problems`` is empty when all is well."""
 
     location: str

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_causal.errors import ConfigError, StoreError, StoreRefusedError
 
@@ -21,8 +21,7 @@ _NAME_BYTES = 220
 """File systems take names of at most 255 bytes; the longest we make is that of a log set aside."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileIdentity:
+class FileIdentity(NamedTuple):
     """Which file a path led to when it was looked at."""
 
     device: int
@@ -37,7 +36,7 @@ class FileIdentity:
 def resolve(location: str) -> Path:
     """Return the path that a store's location names, links followed.
 
-    Raises ConfigError for a URL and for a path that SQLite cannot use.
+    Raises ConfigError for a URL and for a path that SQLite cannot use, StoreRefusedError for a link to nothing.
     """
     scheme, separator, _ = location.partition("://")
     if separator and scheme.isalnum():
@@ -51,6 +50,10 @@ def resolve(location: str) -> Path:
     if not location or "\0" in location:
         raise ConfigError(
             f"{location!r} is not the path of a history store", "give a path such as .causal/history.db"
+        )
+    if os.path.islink(location) and not os.path.exists(location):
+        raise StoreRefusedError(
+            f"the history store {location} is a link to nothing", "remove the link or choose another path"
         )
     try:
         path = Path(os.path.realpath(location))
@@ -75,10 +78,6 @@ def examine(path: Path) -> FileIdentity | None:
     try:
         found = os.stat(path)
     except FileNotFoundError:
-        if path.is_symlink():
-            raise StoreRefusedError(
-                f"the history store {path} is a link to nothing", "remove the link or choose another path"
-            ) from None
         return None
     except OSError as error:
         raise StoreError(

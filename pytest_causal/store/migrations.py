@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 APPLICATION_ID = 0x43617573  # "Caus"
 """Marks a SQLite file as ours, in its header."""
@@ -21,8 +21,7 @@ SHIPPED = Path(__file__).parent / "migrations"
 Schema = tuple[tuple[str, str, str, str | None], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Migration:
+class Migration(NamedTuple):
     """One numbered step: ``script`` makes schema ``number - 1`` into schema ``number``."""
 
     number: int

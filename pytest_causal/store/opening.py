@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_causal import clock
+from pytest_causal.errors import StoreError
 from pytest_causal.store.location import resolve
 
 if TYPE_CHECKING:
@@ -34,8 +35,13 @@ def open_store(
     from pytest_causal.store.sqlite import SqliteStore
     from pytest_causal.store.sqlite_opening import open_for_reading, open_for_writing
 
-    if readonly:
-        opened = open_for_reading(path, busy_seconds=busy_seconds)
-    else:
-        opened = open_for_writing(path, busy_seconds=busy_seconds, now_us=now_us)
+    try:
+        if readonly:
+            opened = open_for_reading(path, busy_seconds=busy_seconds)
+        else:
+            opened = open_for_writing(path, busy_seconds=busy_seconds, now_us=now_us)
+    except OSError as error:
+        raise StoreError(
+            f"the history store {path} cannot be opened ({error})", "run `causal doctor`"
+        ) from error
     return SqliteStore(opened, location=location, now_us=now_us)

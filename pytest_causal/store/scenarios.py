@@ -112,10 +112,10 @@ def add_alias(connection: sqlite3.Connection, old: str, new: str, created_us: in
     (target,) = connection.execute(
         "SELECT coalesce(alias_of, id) FROM scenarios WHERE id = ?", (names[new],)
     ).fetchone()
-    if target == old_id:
+    if old_id in {target, names[new]}:
         raise UsageError(
             f"{new!r} is {old!r} already, so the one cannot be another name of the other",
-            "swap the two names",
+            "name two different scenarios",
         )
     if stands_for == target:
         return

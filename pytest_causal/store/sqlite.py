@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from sqlite3 import Connection
 
 from pytest_causal.model.evidence import Evidence, Tally
 from pytest_causal.model.run import Outcome, Read, Run
@@ -12,16 +13,18 @@ from pytest_causal.model.session import Session, SessionEnding, SessionFacts
 from pytest_causal.store import runs as stored_runs
 from pytest_causal.store import scenarios as stored_scenarios
 from pytest_causal.store import sessions as stored_sessions
-from pytest_causal.store.conclusion import Ledger, SqliteConclusion
+from pytest_causal.store.conclusion import SqliteConclusion, SqliteLedger
 from pytest_causal.store.database import translated
 from pytest_causal.store.health import examine_health
-from pytest_causal.store.identities import Identities, load_reads
+from pytest_causal.store.identities import Identities
 from pytest_causal.store.interface import Alias, HistoryQuery, RunRecord, Scenario, StoreHealth
 from pytest_causal.store.location import examine
 from pytest_causal.store.quarantine import holding, set_aside
 from pytest_causal.store.rows import evidence_from
 from pytest_causal.store.sqlite_opening import Opened
+from pytest_causal.store.units import UnitCounter
 
+_STAMP = "UPDATE origin SET writes = writes + 1"
 _EVIDENCE = "SELECT * FROM evidence ORDER BY scenario_id, reads_id, criteria_id"
 _EVIDENCE_UNDER = """
     SELECT * FROM evidence WHERE criteria_id = (SELECT id FROM criteria WHERE name = ?) ORDER BY scenario_id, reads_id
@@ -54,13 +57,13 @@ class SqliteStore:
 
     def begin_session(self, facts: SessionFacts) -> int:
         """Store a session as running and return its number. A uid that is already stored is refused (DataError)."""
-        with self._database.writing() as connection:
+        with self._writing() as connection:
             return stored_sessions.begin(connection, facts)
 
     def add_runs(self, session: int, runs: Sequence[Run]) -> None:
         """Store whole runs of a running session, all or none. Raises DataError for a session that is not running."""
         if runs:
-            with self._database.writing() as connection:
+            with self._writing() as connection:
                 first, last = stored_runs.add_runs(connection, self._identities, session, runs)
                 stored_sessions.extend(connection, session, first, last)
 
@@ -68,7 +71,7 @@ class SqliteStore:
         """Keep what tests declare of their scenarios, replacing what was declared before; unseen names are added."""
         changed = stored_scenarios.undeclared(self._database, declarations)
         if changed:
-            with self._database.writing() as connection:
+            with self._writing() as connection:
                 stored_scenarios.declare(connection, changed)
 
     def declarations(self) -> dict[int, Declaration]:
@@ -81,17 +84,17 @@ class SqliteStore:
 
         Raises DataError for a session that was concluded before, MissingInputError for one that is not stored.
         """
-        with self._database.writing() as connection:
+        with self._writing() as connection:
             stored_sessions.end(connection, session, ending)
             conclusion = SqliteConclusion(connection, self._identities, session)
             yield conclusion
             conclusion.finish()
 
     @contextmanager
-    def amending(self) -> Iterator[Ledger]:
+    def amending(self) -> Iterator[SqliteLedger]:
         """Open a transaction in which evidence is computed anew outside any session: after an alias, say."""
-        with self._database.writing() as connection:
-            yield Ledger(connection, self._identities)
+        with self._writing() as connection:
+            yield SqliteLedger(connection, self._identities)
 
     def dead_sessions(self) -> list[Session]:
         """Return sessions still marked running whose process is gone."""
@@ -134,13 +137,17 @@ class SqliteStore:
         return map(evidence_from, rows)
 
     def units(self, scenario_ids: Iterable[int]) -> Iterator[Tally]:
-        """Yield, from the runs, every unit of these scenarios in history order. Only reads."""
+        """Yield, from the runs, every unit of these scenarios in history order, as :meth:`Ledger.units` does.
+
+        Only reads: a union of reads that is not stored gets an id that holds while this store is open.
+        """
         with translated(self._database.path):
-            yield from Ledger(self._database.connection, self._identities).units(scenario_ids)
+            counter = UnitCounter(self._database.connection, self._identities.reads.recall)
+            yield from counter.units(scenario_ids)
 
     def reads(self, reads_id: int) -> tuple[Read, ...]:
         """Return the policy leaves behind a reads id; ``NO_READS`` has none."""
-        return self._database.ask(lambda connection: load_reads(connection, reads_id))
+        return self._database.ask(lambda connection: self._identities.reads.load(connection, reads_id))
 
     def history(self, query: HistoryQuery) -> Iterator[RunRecord]:
         """Yield runs, newest first. A scenario's history holds what ran under its other names."""
@@ -155,7 +162,7 @@ class SqliteStore:
         Evidence of both is dropped and must be computed anew (:meth:`amending`). Raises MissingInputError when ``old``
         was never seen, UsageError for a cycle and where ``old`` is another scenario's name already.
         """
-        with self._database.writing() as connection:
+        with self._writing() as connection:
             stored_scenarios.add_alias(connection, old, new, created_us)
 
     def aliases(self) -> list[Alias]:
@@ -185,6 +192,12 @@ class SqliteStore:
         with holding(path.parent, busy_seconds=busy_seconds):
             moved = set_aside(path, self._opened.file, self._now_us())
         return str(moved or "")
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._database.writing() as connection:
+            connection.execute(_STAMP)
+            yield connection
 
     def close(self) -> None:
         """Release everything; safe to call twice."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import codecs
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_causal.errors import MissingInputError, StoreCorruptError, StoreError, StoreRefusedError
-from pytest_causal.store.database import Database, translated
+from pytest_causal.store.database import Database, Row, translated
 from pytest_causal.store.location import FileIdentity, companion, examine, make_empty_file, make_folder
 from pytest_causal.store.migrations import (
     APPLICATION_ID,
@@ -29,8 +29,7 @@ from pytest_causal.store.quarantine import holding, set_aside, set_aside_strays
 _PAST_LOG = "ro&immutable=1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class Opened(NamedTuple):
     """An open database that holds a store, the file it is in, and what a person should be told of the opening."""
 
     database: Database
@@ -68,9 +67,9 @@ def open_for_reading(
     if file is None or file.size_bytes == 0:
         raise MissingInputError(f"there is no history store at {path}", "record one: pytest -p causal")
     _check_owner(path, busy_seconds)
-    _check_log(path, busy_seconds)
     database = _open_readable(path, busy_seconds)
     try:
+        _check_log(path, busy_seconds)
         version = _version(database)
         if version < len(steps):
             raise StoreRefusedError(
@@ -177,8 +176,15 @@ def _check_log(path: Path, busy_seconds: float) -> None:
     """Raise StoreRefusedError if the write-ahead log beside the store belongs to another one."""
     if not _has_log(path):
         return
-    without_log = _origin(path, _PAST_LOG, busy_seconds)
-    if without_log and _origin(path, "ro", busy_seconds) not in {without_log, ""}:
+    try:
+        without_log = _origin(path, _PAST_LOG, busy_seconds)
+    except StoreCorruptError:
+        return  # nothing to compare with: a store that is being made, or damage that the next look will find
+    try:
+        is_foreign = _origin(path, "ro", busy_seconds) != without_log
+    except StoreCorruptError:
+        is_foreign = True
+    if is_foreign:
         log = companion(path, "-wal")
         raise StoreRefusedError(
             f"the write-ahead log {log} does not belong to the history store beside it",
@@ -186,15 +192,19 @@ def _check_log(path: Path, busy_seconds: float) -> None:
         )
 
 
-def _origin(path: Path, mode: str, busy_seconds: float) -> str:
-    """Return the uid of a store; empty where it cannot be told."""
+def _origin(path: Path, mode: str, busy_seconds: float) -> Row:
+    """Return the uid of a store. Raises StoreCorruptError if it has none."""
     database = Database(path, mode=mode, busy_seconds=busy_seconds)
     try:
-        return str(database.value("SELECT uid FROM origin"))
-    except StoreError:
-        return ""
+        tables = database.fetch("SELECT name FROM sqlite_master WHERE name = 'origin'")
+        found = database.fetch("SELECT uid FROM origin") if tables else []
     finally:
         database.close()
+    if len(found) != 1:
+        raise StoreCorruptError(
+            f"the history store {path} does not say which it is", "restore it from a backup"
+        )
+    return found[0]
 
 
 def _check_schema(database: Database, steps: tuple[Migration, ...]) -> None:
@@ -224,19 +234,23 @@ def _check_not_a_document(path: Path) -> None:
 
 def _open_readable(path: Path, busy_seconds: float) -> Database:
     """Open for reading; where nothing can be written beside the file, without its (absent) log."""
+    try:
+        return _open_with_log(path, busy_seconds)
+    except StoreError:
+        if os.access(path.parent, os.W_OK):
+            raise
+    if _has_log(path):
+        raise StoreError(
+            f"the history store {path} is on a read-only file system and its newest part is in {path.name}-wal",
+            "copy both to a place that can be written, and read them there",
+        )
+    return Database(path, mode=_PAST_LOG, busy_seconds=busy_seconds)
+
+
+def _open_with_log(path: Path, busy_seconds: float) -> Database:
     database = Database(path, mode="ro", busy_seconds=busy_seconds)
     try:
         _version(database)
-    except StoreError:
-        database.close()
-        if os.access(path.parent, os.W_OK):
-            raise
-        if _has_log(path):
-            raise StoreError(
-                f"the history store {path} is on a read-only file system and its newest part is in {path.name}-wal",
-                "copy both to a place that can be written, and read them there",
-            ) from None
-        return Database(path, mode=_PAST_LOG, busy_seconds=busy_seconds)
     except BaseException:
         database.close()
         raise

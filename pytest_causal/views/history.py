@@ -116,11 +116,17 @@ def _cause_words(run: Run) -> str:
         words.append("rerun")
     if run.cause is not None:
         phase = f"in {run.cause.phase}: " if run.cause.phase not in {"", "call"} else ""
-        message = run.cause.message.strip().partition("\n")[0]
-        words.append(phase + ": ".join(part for part in (run.cause.type, message) if part))
+        words.append(phase + _without_repetition(run.cause))
         if run.cause.is_infrastructure:
             words.append("(infrastructure)")
     return terminal(" ".join(words))
+
+
+def _without_repetition(cause: Cause) -> str:
+    """Return type and first line of the message; pytest's messages often begin with the type."""
+    message = cause.message.strip().partition("\n")[0]
+    is_said = message.startswith(cause.type.rpartition(".")[2])
+    return message if is_said else ": ".join(part for part in (cause.type, message) if part)
 
 
 def _cause_document(cause: Cause | None) -> dict[str, Any] | None:

@@ -17,11 +17,12 @@ from pytest_causal.views.escape import shell_word, terminal
 from pytest_causal.views.summary import VERDICT_MARKS, Line, importance, verdict_counts
 from pytest_causal.views.tables import Cell, Column, Table, cell
 from pytest_causal.views.times import stamp_or_none, utc_minutes, utc_stamp
-from pytest_causal.views.words import VERDICT_WORDS, evidence_words, percent, plural, reason_words
+from pytest_causal.views.words import VERDICT_WORDS, bound_percent, evidence_words, plural, reason_words
 
 SCHEMA = "causal.status/1"
 _WITH_NUMBERS = 64
 """Terminals of at least so many columns have room for the numbers; on others they stand in words."""
+_LEGEND = "below: proven bound on the failure rate, at any time; to go: clean sessions until eligible"
 _COLUMNS = (
     Column(header="verdict"),
     Column(header="scenario", is_wide=True),
@@ -64,21 +65,29 @@ def status_table(view: StatusView, width: int) -> Table:
     return Table(columns=_COLUMNS, rows=rows).fitted(width)
 
 
-def status_footer(view: StatusView) -> list[Line]:
+def status_footer(view: StatusView, width: int) -> list[Line]:
     """Return what stands below the table: totals, where the numbers are from, and what a person may want to do."""
     total = sum(view.verdicts.values())
-    lines = [
-        Line(text=f"{plural(total, 'scenario')}" + (f": {verdict_counts(view.verdicts)}" if total else ""))
-    ]
+    lines = [Line(text=_LEGEND, marks=("dim",))] if view.scenarios and width >= _WITH_NUMBERS else []
+    counts = f": {verdict_counts(view.verdicts)}" if total else ""
+    lines.append(Line(text=f"{plural(total, 'scenario')}{counts}"))
     if hidden := total - len(view.scenarios):
         lines.append(Line(text=f"{hidden:,} of them not shown (--limit 0 shows all)"))
     lines.append(Line(text=f"store {terminal(view.location)}"))
     if view.newest is not None:
         lines.append(_newest_line(view.newest, view.outcomes or {}))
     lines += [Line(text=terminal(notice), marks=("yellow",)) for notice in view.notices]
-    lines += [
-        Line(text=text, marks=("yellow",)) for rename in view.renames if (text := _rename_words(rename))
-    ]
+    return lines
+
+
+def rename_lines(view: StatusView) -> list[Line]:
+    """Return the likely renames, each with the command that joins the two, which is one line whatever its length."""
+    lines = []
+    for rename in view.renames:
+        old, new = shell_word(rename.old), shell_word(rename.new)
+        if old and new:
+            lines.append(Line(text=f"renamed ({rename.why})? to keep one record:", marks=("yellow",)))
+            lines.append(Line(text=f"  causal alias {old} {new}"))
     return lines
 
 
@@ -120,7 +129,7 @@ def _row(status: ScenarioStatus, *, has_numbers: bool) -> tuple[Cell, ...]:
         cell(f"{evidence.runs:,}"),
         cell(f"{evidence.units:,}"),
         cell(f"{bad:,}", *(("red",) if bad else ())),
-        cell("-" if bound is None or bound >= 1 else percent(bound)),
+        cell("-" if bound is None or bound >= 1 else bound_percent(bound)),
         cell("-" if needed is None else f"{needed:,}"),
     )
 
@@ -168,12 +177,6 @@ def _newest_line(session: Session, outcomes: Mapping[Outcome, int]) -> Line:
     )
     text = f"newest session {session.number}: {utc_minutes(facts.started_us)} UTC{source}, {state}: {counts}"
     return Line(text=text, marks=() if is_well else ("yellow",))
-
-
-def _rename_words(rename: Suggestion) -> str:
-    """Return the suggestion with the command that follows it; empty where no command line can hold the names."""
-    old, new = shell_word(rename.old), shell_word(rename.new)
-    return f"renamed ({rename.why})? to keep one record: causal alias {old} {new}" if old and new else ""
 
 
 def _scenario_document(status: ScenarioStatus) -> dict[str, Any]:

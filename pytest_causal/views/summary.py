@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pytest_causal.model.evidence import Criteria, Decision, Evidence, Verdict
 from pytest_causal.model.run import Outcome
@@ -22,16 +22,14 @@ VERDICT_MARKS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(NamedTuple):
     """A line for the terminal. ``marks`` are colour words as pytest's terminal writer knows them."""
 
     text: str
     marks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(NamedTuple):
     """One scenario of the session, judged. ``is_newly_flaky`` says that this session was the first contradiction."""
 
     name: str
@@ -43,8 +41,7 @@ class Row:
     flaky_since: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionView:
+class SessionView(NamedTuple):
     """All that the summary is made from."""
 
     location: str
@@ -55,7 +52,7 @@ class SessionView:
     broken: str = ""
     is_trusted: bool = True
     is_finished: bool = True
-    notices: Sequence[str] = field(default_factory=tuple)
+    notices: Sequence[str] = ()
 
 
 def importance(verdict: Verdict, *, is_newly_flaky: bool, is_changed: bool) -> tuple[int, int, bool]:

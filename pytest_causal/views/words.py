@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pytest_causal.model.evidence import Criteria, Decision, Evidence, Reason, Unit, Verdict
 from pytest_causal.rules.eligibility import clean_sessions_needed, failure_rate_bound, recent_incomplete
 
@@ -38,8 +40,19 @@ def plural(count: int, noun: str) -> str:
 def percent(ratio: float) -> str:
     """Return a ratio as a percentage with the digits that matter: ``16 %``, ``4.3 %``, ``0.72 %``."""
     value = ratio * 100
-    digits = 0 if value >= 9.95 else 1 if value >= 0.995 else 2
-    return f"{value:.{digits}f} %"
+    return f"{value:.{_digits(value)}f} %"
+
+
+def bound_percent(ratio: float) -> str:
+    """Return an upper bound as a percentage, rounded up: never less than what was proven."""
+    value = ratio * 100
+    digits = _digits(value)
+    step = 10**digits
+    return f"{math.ceil(value * step - 1e-6) / step:.{digits}f} %"
+
+
+def _digits(value: float) -> int:
+    return 0 if value >= 9.95 else 1 if value >= 0.995 else 2
 
 
 def _seen(evidence: Evidence) -> str:
@@ -57,7 +70,7 @@ def _proven(evidence: Evidence, criteria: Criteria) -> str:
     upper = failure_rate_bound(evidence, criteria)
     if upper >= 1:
         return ""
-    return f"failure rate below {percent(upper)} ({percent(1 - criteria.alpha)}, at any time)"
+    return f"failure rate below {bound_percent(upper)} ({percent(1 - criteria.alpha)}, at any time)"
 
 
 def _needed(evidence: Evidence, criteria: Criteria, decision: Decision) -> str:

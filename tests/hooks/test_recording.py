@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import time
 import xml.etree.ElementTree as ET
@@ -718,3 +719,20 @@ def test_infrastructure_errors_are_left_out(suite) -> None:
     suite.run("--causal-infrastructure-errors=ConnectionError")
     assert suite.by_test()["test_it"].cause.is_infrastructure
     assert str(suite.by_test()["test_it"].outcome) == "failed"
+
+
+@pytest.mark.parametrize("distribution", [(), ("-n2",)], ids=["plain", "n2"])
+def test_a_store_path_given_as_a_word_of_its_own_does_not_change_the_ids(
+    suite, tmp_path, distribution
+) -> None:
+    suite.write(**{"deep/test_it": "def test_it(): pass\n"})
+    store = tmp_path / "elsewhere" / "history.db"
+    outputs = [suite.run("--causal-store", str(store), *distribution) for _ in range(2)]
+    assert [output.returncode for output in outputs] == [0, 0], outputs[-1].stdout
+    assert "as one word" not in outputs[0].stdout
+    assert f"write --causal-store={store} as one word" in outputs[1].stdout
+    with sqlite3.connect(store) as proof:
+        names = proof.execute("SELECT name FROM scenarios").fetchall()
+        runs = proof.execute("SELECT count(*) FROM runs").fetchone()
+    proof.close()
+    assert (names, runs) == ([("deep/test_it.py::test_it",)], (2,))

@@ -2,54 +2,78 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Mapping, Sequence
 from functools import reduce
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_causal.model.evidence import Criteria, Evidence, Reason, Tally, Unit, Verdict
-from pytest_causal.rules.eligibility import combine, decide_eligibility, fold, recent_incomplete
-from pytest_causal.rules.sequential import e_value
+from pytest_causal.model.evidence import Criteria, Evidence, Reason, Rule, Tally, Unit, Verdict
+from pytest_causal.rules.eligibility import clean_sessions_needed, decide_eligibility, fold, recent_incomplete
+from pytest_causal.rules.evidence_union import combine
+from pytest_causal.rules.sequential import e_value, replay
 
+Outcomes = Mapping[str, Any]
 DEFAULTS = Criteria()
+BY_FLOORS = Criteria(rule=Rule.THRESHOLD)
 UNCAPPED = Criteria(alpha=1e-200)
 
 
-def stream(reads_id: int, units: dict[int, dict[str, object]], criteria: Criteria = DEFAULTS) -> Evidence:
+def stream(reads_id: int, units: Mapping[int, Outcomes], criteria: Criteria = DEFAULTS) -> Evidence:
     """Return the state of one stream: what happened at each place of the history where it had a unit."""
 
     def step(evidence: Evidence, place: int) -> Evidence:
-        facts: dict[str, object] = {"commit": "", "last_run_us": place * 1000, "session": place + 100}
-        tally = Tally(scenario_id=1, reads_id=reads_id, order=place, **(facts | units[place]))  # type: ignore[arg-type]  # by name
+        facts = {"commit": "", "last_run_us": place * 1000, "session": place + 100, **units[place]}
+        tally = Tally(scenario_id=1, reads_id=reads_id, order=place, **facts)
         return fold(evidence, tally, criteria)
 
     return reduce(step, sorted(units), Evidence(scenario_id=1, reads_id=reads_id))
 
 
-outcomes = st.fixed_dictionaries(
+SUMS = (
+    "scenario_id", "passed", "failed", "errors", "flaky", "skipped", "missing", "infrastructure", "units", "recent",
+    "recent_units", "last_order", "last_session", "last_run_us",
+)  # fmt: skip
+
+mixed_sessions = st.fixed_dictionaries(
     {"passed": st.integers(0, 3), "failed": st.integers(0, 2), "missing": st.integers(0, 1)}
 )
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), outcomes), min_size=1, max_size=40))
-def test_streams_of_disjoint_units_hold_what_one_stream_would(
-    history: list[tuple[int, dict[str, object]]],
-) -> None:
-    whole = stream(0, dict(enumerate((unit for _, unit in history), 1)), UNCAPPED)
-    parts = [
-        stream(reads, {place: unit for place, (of, unit) in enumerate(history, 1) if of == reads}, UNCAPPED)
-        for reads in range(3)
+def split(history: Sequence[tuple[int, Outcomes]], criteria: Criteria) -> tuple[Evidence, list[Evidence]]:
+    """Return the state of a history in one stream, and those of the streams it is dealt out to."""
+    places = dict(enumerate(history, 1))
+    whole = stream(0, {place: unit for place, (_, unit) in places.items()}, criteria)
+    owners = sorted({of for of, _ in history})
+    return whole, [
+        stream(of, {p: unit for p, (owner, unit) in places.items() if owner == of}, criteria) for of in owners
     ]
-    union = combine(parts, UNCAPPED)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60))
+def test_streams_of_passes_and_of_failures_hold_what_one_stream_would(history: list[bool]) -> None:
+    whole, parts = split([(int(ok), {"passed" if ok else "failed": 1}) for ok in history], DEFAULTS)
+    union = combine(parts, DEFAULTS)
     assert union.wealth == pytest.approx(whole.wealth, rel=1e-9)
     assert union.ruin == pytest.approx(whole.ruin, rel=1e-9)
     assert union.badness == pytest.approx(whole.badness)
-    for field in (
-        "scenario_id", "passed", "failed", "errors", "flaky", "skipped", "missing", "infrastructure", "units", "recent",
-        "recent_units", "last_order", "last_session",
-    ):  # fmt: skip
+    for field in SUMS:
         assert getattr(union, field) == getattr(whole, field), field
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), mixed_sessions), min_size=1, max_size=100))
+def test_a_union_never_holds_more_than_one_stream_without_caps(history: list[tuple[int, Outcomes]]) -> None:
+    whole, parts = split(history, UNCAPPED)
+    for criteria in (DEFAULTS, UNCAPPED):
+        _, parts = split(history, criteria)
+        union = combine(parts, criteria)
+        for field in SUMS:
+            if field != "last_run_us":
+                assert getattr(union, field) == getattr(whole, field), field
+        for one, other in zip(union.wealth, whole.wealth, strict=True):
+            assert one <= other * (1 + 1e-9)
 
 
 @given(st.permutations([1, 2, 3, 4]))
@@ -81,6 +105,39 @@ def test_a_failure_that_reads_less_is_not_lost() -> None:
     )
 
 
+def test_failures_long_ago_in_a_stream_of_their_own_do_not_weigh_for_ever() -> None:
+    """Three errors in set-up, which read nothing, in a thousand sessions."""
+    places = (200, 400, 600)
+    passing = stream(1, {place: {"passed": 1} for place in range(1, 1001) if place not in places})
+    failing = stream(0, {place: {"errors": 1} for place in places})
+    union = combine([passing, failing], DEFAULTS)
+    assert decide_eligibility(union, DEFAULTS, 1_000_000).verdict is Verdict.ELIGIBLE
+
+
+def test_failures_just_now_in_a_stream_of_their_own_weigh_as_in_one_stream() -> None:
+    history = [*[(1, {"passed": 1})] * 1000, *[(0, {"errors": 1})] * 3, *[(1, {"passed": 1})] * 5]
+    whole, parts = split(history, DEFAULTS)
+    union = combine(parts, DEFAULTS)
+    assert union.wealth == pytest.approx(whole.wealth, rel=1e-6)
+    decision = decide_eligibility(union, DEFAULTS, 1_008_000)
+    assert decision.reasons == (Reason.NOT_PROVEN,)
+    needed = clean_sessions_needed(union, DEFAULTS, decision)
+    assert needed
+    for more, verdict in ((needed - 1, Verdict.NOT_YET), (needed, Verdict.ELIGIBLE)):
+        _, parts = split([*history, *[(1, {"passed": 1})] * more], DEFAULTS)
+        assert decide_eligibility(combine(parts, DEFAULTS), DEFAULTS, 1_100_000).verdict is verdict
+
+
+def test_a_stream_that_went_bad_of_late_is_not_excused_by_its_past() -> None:
+    """300 good sessions, then one failure in three, always reading the same; beside it one error long ago."""
+    going_bad = {
+        place: {"failed": 1} if place > 300 and place % 3 == 0 else {"passed": 1} for place in range(2, 326)
+    }
+    main, error = stream(1, going_bad), stream(0, {1: {"errors": 1}})
+    assert e_value(main.wealth) < 20 < e_value(replay([(324, 8)], 0.15, 0.05)[0])
+    assert e_value(combine([main, error], DEFAULTS).wealth) < 20
+
+
 def test_old_wealth_is_worth_one_cap_however_many_streams_hold_it() -> None:
     rich = [
         stream(reads, {reads * 200 + place: {"passed": 1} for place in range(200)}) for reads in range(1, 12)
@@ -98,11 +155,18 @@ class TestStreamsOfTheSameSessions:
         assert union.wealth == pytest.approx(both[0].wealth)
         assert union.runs == 24
 
+    def test_count_each_session_once_also_before_the_places_that_are_remembered(self) -> None:
+        strict = Criteria(max_failure_rate=0.01)
+        both = [stream(reads, {place: {"passed": 1} for place in range(1, 201)}, strict) for reads in (1, 2)]
+        union = combine(both, strict)
+        assert union.units == 200
+        assert union.wealth == pytest.approx(both[0].wealth)
+
     @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40))
     def test_never_hold_more_than_the_sessions_pooled_fractions_would(
         self, pairs: list[tuple[bool, bool]]
     ) -> None:
-        def unit(failures: int, of: int) -> dict[str, object]:
+        def unit(failures: int, of: int) -> Outcomes:
             return {"failed": failures, "passed": of - failures}
 
         parts = [
@@ -139,10 +203,10 @@ class TestWindows:
 
 
 class TestNewestEvidence:
-    good = {place: {"passed": 1} for place in range(1, 60)}
+    good: ClassVar[dict[int, Outcomes]] = {place: {"passed": 1} for place in range(1, 60)}
 
     def reasons(self, *streams: Evidence) -> tuple[Reason, ...]:
-        return decide_eligibility(combine(streams, DEFAULTS), DEFAULTS, 100_000).reasons
+        return decide_eligibility(combine(streams, BY_FLOORS), BY_FLOORS, 100_000).reasons
 
     def test_a_failure_in_the_newest_stream_counts(self) -> None:
         assert self.reasons(stream(1, self.good), stream(2, {70: {"failed": 1}})) == (Reason.NEWEST_FAILED,)
@@ -202,9 +266,9 @@ def test_correlated_streams_of_one_session_stay_calibrated() -> None:
 
     def ever(streams: int) -> float:
         eligible = 0
-        for _ in range(150):
+        for _ in range(80):
             parts = [Evidence(scenario_id=1, reads_id=reads) for reads in range(streams)]
-            for place in range(1, 81):
+            for place in range(1, 61):
                 failed = rng.random() < 0.1
                 unit = Tally(
                     scenario_id=1, reads_id=0, order=place, session=place, commit="", last_run_us=place,
@@ -214,7 +278,7 @@ def test_correlated_streams_of_one_session_stay_calibrated() -> None:
                 if decide_eligibility(combine(parts, criteria), criteria, place).verdict is Verdict.ELIGIBLE:
                     eligible += 1
                     break
-        return eligible / 150
+        return eligible / 80
 
     single, double = ever(1), ever(3)
     assert double <= 0.08

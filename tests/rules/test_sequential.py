@@ -17,7 +17,7 @@ from pytest_causal.rules.sequential import (
     clean_units_needed,
     e_value,
     failure_rate_upper,
-    pool,
+    replay,
     threshold,
 )
 
@@ -40,7 +40,7 @@ def ruin_after(history: list[float], limit: float, alpha: float = 0.05) -> Weigh
 def closed_form(units: int, failures: float, limit: float) -> float:
     rates = [limit * part for part in (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7)]
     terms = [(q / limit) ** failures * ((1 - q) / (1 - limit)) ** (units - failures) for q in rates]
-    return sum(terms) / len(terms)
+    return math.fsum(terms) / len(terms)
 
 
 def units_to_proof(failures: int, limit: float, alpha: float = 0.05) -> int:
@@ -91,6 +91,15 @@ def test_closed_form_equals_bets_in_any_order(failed: list[bool], limit: float, 
     expected = closed_form(len(history), sum(history), limit)
     assert e_value(after(history, limit, UNCAPPED)) == pytest.approx(expected, rel=1e-9)
     assert e_value(after(shuffled, limit, UNCAPPED)) == pytest.approx(expected, rel=1e-9)
+
+
+@given(st.lists(st.booleans(), max_size=60), st.sampled_from([0.01, 0.05, 0.1]))
+def test_closed_form_of_ruin_equals_its_bets(failed: list[bool], limit: float) -> None:
+    history = [float(each) for each in failed]
+    rates = [limit * times for times in (1.5, 2, 3, 5, 8)]
+    passed, failures = failed.count(False), failed.count(True)
+    terms = [(q / limit) ** failures * ((1 - q) / (1 - limit)) ** passed for q in rates]
+    assert e_value(ruin_after(history, limit, UNCAPPED)) == pytest.approx(math.fsum(terms) / 5, rel=1e-9)
 
 
 @given(histories, limits)
@@ -284,15 +293,40 @@ def test_upper_bound_refuses_badness_that_cannot_be(units: int, badness: float) 
         failure_rate_upper(units, badness, 0.05)
 
 
-@given(histories, histories, limits)
-def test_pooled_streams_hold_what_one_stream_would(
-    one: list[float], other: list[float], limit: float
-) -> None:
-    together = after(one + other, limit, UNCAPPED)
-    pooled = pool(after(one, limit, UNCAPPED), after(other, limit, UNCAPPED), UNCAPPED)
-    assert pooled == pytest.approx(together, rel=1e-9)
+outcomes = st.lists(st.booleans(), max_size=60).map(lambda failed: [float(each) for each in failed])
 
 
-def test_pooled_wealth_is_capped() -> None:
-    rich = after([0.0] * 200, 0.1)
-    assert e_value(pool(rich, rich, 0.05)) == pytest.approx(10 / 0.05)
+@given(outcomes, limits, st.sampled_from([0.05, 0.3]))
+def test_replay_of_every_unit_is_what_the_bets_left(history: list[float], limit: float, alpha: float) -> None:
+    wealth, ruin = replay([(1.0, badness) for badness in history], limit, alpha)
+    assert wealth == pytest.approx(after(history, limit, alpha), rel=1e-9)
+    assert ruin == pytest.approx(ruin_after(history, limit, alpha), rel=1e-9)
+
+
+@given(st.lists(st.tuples(st.integers(1, 400), st.floats(0, 1)), max_size=6), limits)
+def test_replay_of_a_stretch_is_that_of_its_units(stretches: list[tuple[int, float]], limit: float) -> None:
+    whole = replay([(units, units * share) for units, share in stretches], limit, 0.05)
+    piecewise = replay([(1, share) for units, share in stretches for _ in range(units)], limit, 0.05)
+    for one, other in zip(whole, piecewise, strict=True):
+        assert one == pytest.approx(other, rel=1e-6, abs=1e-300)
+
+
+@given(histories, limits)
+def test_replay_never_holds_more_than_was_won(history: list[float], limit: float) -> None:
+    wealth, _ = replay([(len(history), sum(history))], limit, UNCAPPED)
+    for one, other in zip(wealth, after(history, limit, UNCAPPED), strict=True):
+        assert one <= other * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("limit", [5e-324, 1e-300, 0.05, 1 - 1e-16])
+@pytest.mark.parametrize("badness", [0.0, 0.5, 1.0])
+def test_replay_of_a_million_units_stays_finite(limit: float, badness: float) -> None:
+    wealth, ruin = replay([(1e6, badness * 1e6), (1e6, 0.0), (1e6, 1e6)], limit, 0.05)
+    assert math.isfinite(e_value(wealth) + e_value(ruin))
+
+
+def test_replay_refuses_what_bets_refuse() -> None:
+    with pytest.raises(ValueError, match="limit"):
+        replay([], 1.0, 0.05)
+    with pytest.raises(ValueError, match="alpha"):
+        replay([(1.0, 0.0)], 0.5, 0.0)

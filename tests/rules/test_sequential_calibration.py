@@ -111,7 +111,7 @@ def test_the_computation_tells_a_rule_that_peeking_breaks() -> None:
     assert 0.1 < chance_of_ever_eligible(lax, 0.10) <= 0.2
 
 
-def share_eligible_of_correlated_sessions(unit: Unit, suites: int = 300) -> float:
+def share_eligible_of_correlated_sessions(unit: Unit, suites: int = 200) -> float:
     """Return how often 200 sessions of ten runs at the limit are ever called eligible, rates varying by session.
 
     A session's rate is drawn from a beta distribution with mean 0.1 and correlation 0.2 between its runs.

@@ -26,6 +26,8 @@ SAMPLES: dict[str, tuple[tuple[str | bool, Any], tuple[str, Any], tuple[str, Any
     "summary_lines": (("1", 1), ("2", 2), ("3", 3)),
     "profile": (("f", "f"), ("e", "e"), ('"t"', "t")),
     "profiles": (("f", "f"), ("e", "e"), ('"t"', "t")),
+    "secrets": (("a.b,c", ("a.b", "c")), ("e", ("e",)), ('["t"]', ("t",))),
+    "targets": (("a.b:C", ("a.b:C",)), ("e:E", ("e:E",)), ('["t:T"]', ("t:T",))),
     "min_runs": (("1", 1), ("2", 2), ("3", 3)),
     "min_sessions": (("3", 3), ("4", 4), ("5", 5)),
     "max_failure_rate": (("0.01", 0.01), ("0.02", 0.02), ("0.03", 0.03)),

@@ -1,11 +1,13 @@
 -- Schema 1. Released migrations are never edited, comments included: a store is known by this very text.
 
--- Which store this is. One row.
+-- Which store this is. One row, which every transaction changes: so it is in every write-ahead log, and a log that lies
+-- beside a store it does not belong to can be told.
 CREATE TABLE origin (
-    uid TEXT NOT NULL  -- random; tells a write-ahead log of another store from ours
+    uid TEXT NOT NULL,                -- random
+    writes INTEGER NOT NULL           -- transactions so far
 ) STRICT;
 
-INSERT INTO origin (uid) VALUES (lower(hex(randomblob(16))));
+INSERT INTO origin (uid, writes) VALUES (lower(hex(randomblob(16))), 0);
 
 -- One invocation and the facts under which its runs were made.
 CREATE TABLE sessions (
