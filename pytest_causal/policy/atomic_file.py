@@ -58,13 +58,14 @@ def only_writer(path: Path) -> Iterator[None]:
         raise StoreError(f"cannot lock {path}: {error.strerror}", "check the permissions") from error
     try:
         _lock(handle)
-        _remove_strays(path)
+        remove_strays(path)
         yield
     finally:
         os.close(handle)
 
 
-def _remove_strays(path: Path) -> None:
+def remove_strays(path: Path) -> None:
+    """Remove what writers of ``path`` that were killed left behind; only for whoever alone may write it."""
     for stray in path.parent.glob(f".{path.name}.tmp-*"):
         if _STRAY.fullmatch(stray.name.removeprefix(f".{path.name}")):
             stray.unlink(missing_ok=True)

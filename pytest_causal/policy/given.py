@@ -88,7 +88,8 @@ def from_env(env: Mapping[str, str]) -> Iterator[list[Given]]:
 def _from_json_variable(name: str, text: str) -> list[Given]:
     document = parse_json(text, name)
     if not isinstance(document.data, dict) or not document.data:
-        raise ConfigError(f"{name} is {shown(text)}", "expected a JSON object with values, or unset it")
+        found = "an empty object" if document.data == {} else f"a JSON {type(document.data).__name__}"
+        raise ConfigError(f"{name} holds {found}", "expected a JSON object with values; or unset it")
     source = Source(layer=Layer.ENV, name=name)
     leaves = _flattened(document.data, document.at)
     return [Given(path=path, value=value, source=source) for path, value in leaves.items()]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_causal.errors import DataError, StoreError
-from pytest_causal.policy.atomic_file import only_writer, replace_file, sync_directory
+from pytest_causal.policy.atomic_file import only_writer, remove_strays, replace_file, sync_directory
 from pytest_causal.policy.canonical import canonical
 from pytest_causal.policy.layers import OVERRIDES_PATH
 from pytest_causal.policy.legacy_files import LegacyFile, find_legacy
@@ -104,14 +104,13 @@ def carry_out(migration: Migration, *, root: Path, directory: Path, now: str, re
             _back_up(file, migration.backup / file.path.relative_to(directory))
         for output in migration.profiles:
             if not output.is_there:
-                output.path.parent.mkdir(parents=True, exist_ok=True)
-                replace_file(output.path, output.text.encode())
+                _write(output.path, output.text.encode())
         if not migration.are_overrides_there:
             _write_overrides(migration, now)
         _verify(migration, root, directory)
-        replace_file(migration.backup / "report.json", report.encode())
+        _write(migration.backup / "report.json", report.encode())
         state = {"files": [{"path": str(file.path), "sha256": file.sha256} for file in plan.files]}
-        replace_file(_state_path(root), (json.dumps(state, indent=2) + "\n").encode())
+        _write(_state_path(root), (json.dumps(state, indent=2) + "\n").encode())
         _finish_moving(root)
 
 
@@ -214,8 +213,13 @@ def _back_up(file: LegacyFile, copy: Path) -> None:
     content = read_bytes(file.path)
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise DataError(f"{file.path} was changed while it was being migrated", "run causal migrate again")
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(copy, content)
+    _write(copy, content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_strays(path)
+    replace_file(path, content)
 
 
 def _verify(migration: Migration, root: Path, directory: Path) -> None:

@@ -36,7 +36,7 @@ KEYWORDS = frozenset(
     }
 )
 ANNOTATIONS = frozenset({"$schema", "$id", "$defs", "title", "description"})
-_DIRECTORY = Path(__file__).parent / "schema"
+_DIRECTORY = Path(__file__).parent.parent / "schemas"
 
 
 class Violation(NamedTuple):

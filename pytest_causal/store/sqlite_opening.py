@@ -26,6 +26,7 @@ from pytest_causal.store.migrations import (
 )
 from pytest_causal.store.quarantine import holding, set_aside, set_aside_strays
 
+_HEADER_BYTES = 100
 _PAST_LOG = "ro&immutable=1"
 
 
@@ -66,7 +67,7 @@ def open_for_reading(
     file = examine(path)
     if file is None or file.size_bytes == 0:
         raise MissingInputError(f"there is no history store at {path}", "record one: pytest -p causal")
-    _check_owner(path, busy_seconds)
+    _check_owner(path, file, busy_seconds)
     database = _open_readable(path, busy_seconds)
     try:
         _check_log(path, busy_seconds)
@@ -90,7 +91,7 @@ def _open_ready(path: Path, busy_seconds: float, steps: tuple[Migration, ...]) -
     file = examine(path)
     if file is None or file.size_bytes == 0:
         return None
-    _check_owner(path, busy_seconds)
+    _check_owner(path, file, busy_seconds)
     _check_log(path, busy_seconds)
     database = Database(path, mode="rw", busy_seconds=busy_seconds)
     is_ready = False
@@ -160,8 +161,13 @@ def _prepare(path: Path, busy_seconds: float, steps: tuple[Migration, ...]) -> N
         database.close()
 
 
-def _check_owner(path: Path, busy_seconds: float) -> None:
+def _check_owner(path: Path, file: FileIdentity, busy_seconds: float) -> None:
     """Raise unless the file is marked as ours; StoreCorruptError if it is no database at all."""
+    if file.size_bytes < _HEADER_BYTES:  # SQLite takes a single byte for an empty file
+        raise StoreCorruptError(
+            f"the history store {path} is damaged ({file.size_bytes} bytes)",
+            "the next recording sets it aside and begins a new one",
+        )
     database = Database(path, mode=_PAST_LOG, busy_seconds=busy_seconds)
     try:
         if database.value("PRAGMA application_id") != APPLICATION_ID:

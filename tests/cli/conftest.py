@@ -43,7 +43,7 @@ class Project:
         self.root = root
         self.store = root / ".causal" / "history.db"
         self.criteria = Criteria()
-        self._next_us = clock.now_us() - 400 * MINUTE_US
+        self.next_us = clock.now_us() - 400 * MINUTE_US
 
     @contextmanager
     def writing(self) -> Iterator[HistoryStore]:
@@ -62,12 +62,13 @@ class Project:
         **facts: Any,
     ) -> int:
         """Record a session and return its number; one that is RUNNING is left so, and recorded by this process."""
-        began_us = self._next_us
-        self._next_us += MINUTE_US
+        began_us = self.next_us
+        self.next_us += MINUTE_US
         uid = f"{began_us:x}"
-        given = {"uid": uid, "key": uid, "started_us": began_us, "host": os.uname().nodename} | facts
+        given: dict[str, Any] = {"uid": uid, "key": uid, "started_us": began_us} | facts
+        given = {"host": os.uname().nodename, "process": process_identity()} | given
         with self.writing() as store:
-            number = store.begin_session(SessionFacts(**({"process": process_identity()} | given)))
+            number = store.begin_session(SessionFacts(**given))
             store.add_runs(number, list(whole_runs(runs, began_us)))
             store.declare(list(declare))
             if state is not SessionState.RUNNING:

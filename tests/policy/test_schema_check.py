@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -9,13 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import pytest_causal.policy.schema_check as reader
 from pytest_causal.errors import ConfigError
 from pytest_causal.policy.json_document import parse_json
 from pytest_causal.policy.schema_check import ANNOTATIONS, KEYWORDS, check, schema, violations
 
-DIRECTORY = Path(reader.__file__).parent / "schema"
-NAMES = sorted(path.name.removesuffix(".schema.json") for path in DIRECTORY.iterdir())
+NAMES = ["overrides", "profile"]
 
 
 def keywords_of(part: Any) -> set[str]:

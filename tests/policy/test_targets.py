@@ -3,7 +3,6 @@ from __future__ import annotations
 import copy
 import sys
 import types
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,14 +18,14 @@ LIMITS: dict[str, Any] = {
 
 
 @pytest.fixture
-def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def module(monkeypatch: pytest.MonkeyPatch) -> Any:
     module = types.ModuleType("system_under_test")
     module.LIMITS = copy.deepcopy(LIMITS)  # type: ignore[attr-defined]
     module.MORE = {"top": 7}  # type: ignore[attr-defined]
     module.FROZEN = types.MappingProxyType({"top": 1})  # type: ignore[attr-defined]
     module.HALF = {"standard": types.MappingProxyType({"max_wall_time_ms": 1})}  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "system_under_test", module)
-    yield module
+    return module
 
 
 VALUES = {

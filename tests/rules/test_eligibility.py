@@ -96,7 +96,7 @@ class TestEachReasonAlone:
     def test_failure_rate_weighs_flaky_executions_as_the_bets_do(self) -> None:
         flaky = {"passed": 8, "flaky": 8}
         assert reasons(history(flaky, *[CLEAN] * 32), BY_FLOORS) == [Reason.FAILURE_RATE]
-        lenient = replace(BY_FLOORS, flaky_weight=0.5)
+        lenient = BY_FLOORS._replace(flaky_weight=0.5)
         assert reasons(history(flaky, *[CLEAN] * 32, criteria=lenient), lenient) == []
 
     def test_newest_failed(self) -> None:
@@ -182,7 +182,7 @@ def test_every_criterion_has_such_a_history() -> None:
 @pytest.mark.parametrize("name", OTHER_VALUES)
 def test_every_criterion_changes_some_decision(name: str) -> None:
     value, general, units = OTHER_VALUES[name]
-    other = replace(general, **{name: value})
+    other = general._replace(**{name: value})
     one, two = (
         decide(history(*units, criteria=criteria), criteria, day=len(units) + 1)
         for criteria in (general, other)
@@ -219,7 +219,7 @@ def test_a_limit_that_is_no_number_is_never_met(name: str) -> None:
     evidence = history(*[CLEAN] * 30, {"passed": 1, "missing": 1})
     assert decide(evidence).verdict is Verdict.ELIGIBLE
     nothing: dict[str, Any] = {name: math.nan}
-    broken = replace(DEFAULTS, **nothing)
+    broken = DEFAULTS._replace(**nothing)
     assert decide(evidence, broken).verdict is not Verdict.ELIGIBLE
 
 
@@ -266,7 +266,7 @@ def test_clean_sessions_needed_of_a_scenario_never_run() -> None:
 def test_clean_sessions_needed_is_none_where_they_cannot_help() -> None:
     lost = history(*[CLEAN] * 5)._replace(wealth=(0.0,) * 7)
     assert clean_sessions_needed(lost, DEFAULTS, decide(lost)) is None
-    never = replace(DEFAULTS, max_incomplete_rate=-1.0)
+    never = DEFAULTS._replace(max_incomplete_rate=-1.0)
     assert clean_sessions_needed(history(CLEAN), never, decide(history(CLEAN), never)) is None
 
 

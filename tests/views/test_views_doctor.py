@@ -45,9 +45,9 @@ def view(**more: Any) -> DoctorView:
 
 
 def session(number: int, **facts: Any) -> Session:
-    given = SessionFacts(**({"uid": "u", "key": "u", "started_us": STARTED_US, "process": "12:34"} | facts))
+    given: dict[str, Any] = {"uid": "u", "key": "u", "started_us": STARTED_US, "process": "12:34"} | facts
     ending = SessionEnding(state=SessionState.RUNNING, finished_us=0)
-    return Session(number=number, facts=given, ending=ending, order=None, runs=1)
+    return Session(number=number, facts=SessionFacts(**given), ending=ending, order=None, runs=1)
 
 
 def text_of(shown: DoctorView) -> str:

@@ -40,8 +40,8 @@ def session(state: SessionState = SessionState.FINISHED, broken: str = "", **fac
     ending = SessionEnding(
         state=state, finished_us=0 if state is SessionState.RUNNING else STARTED_US, broken=broken
     )
-    given = SessionFacts(**({"uid": "u", "key": "u", "started_us": STARTED_US} | facts))
-    return Session(number=7, facts=given, ending=ending, order=3, runs=4)
+    given: dict[str, Any] = {"uid": "u", "key": "u", "started_us": STARTED_US} | facts
+    return Session(number=7, facts=SessionFacts(**given), ending=ending, order=3, runs=4)
 
 
 def view(*scenarios: ScenarioStatus, **more: Any) -> StatusView:

@@ -1,0 +1,102 @@
+"""A real store, and sessions recorded into it in one line."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from pytest_causal.actions.conclude import Judged, conclude_session
+from pytest_causal.model.evidence import Criteria
+from pytest_causal.model.run import Cause, Outcome, Phase, Read, Run
+from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState
+from pytest_causal.store.interface import HistoryStore
+from pytest_causal.store.opening import open_store
+
+NOW_US = 1_763_700_000_000_000
+OUTCOMES = {
+    "p": Outcome.PASSED,
+    "f": Outcome.FAILED,
+    "e": Outcome.ERROR,
+    "s": Outcome.SKIPPED,
+    "m": Outcome.MISSING,
+    "c": Outcome.CRASHED,
+}
+
+
+class History:
+    """Records sessions given as scenario -> letters, one letter a run."""
+
+    def __init__(self, store: HistoryStore) -> None:
+        self.store = store
+        self.criteria = Criteria(min_runs=2)
+        self._number = itertools.count(1)
+
+    def runs(
+        self, spec: Mapping[str, str], reads: tuple[Read, ...] = (), error: str = "ValueError"
+    ) -> list[Run]:
+        cause = Cause(phase=Phase.CALL, type=error, message="")
+        return [
+            Run(
+                scenario=scenario,
+                nodeid=scenario,
+                outcome=OUTCOMES[letter],
+                started_us=NOW_US,
+                occurrence=place,
+                cause=None if letter == "p" else cause,
+                reads=reads,
+            )
+            for scenario, letters in spec.items()
+            for place, letter in enumerate(letters, 1)
+        ]
+
+    def begin(
+        self, spec: Mapping[str, str], *, reads: tuple[Read, ...] = (), error: str = "E", **facts: object
+    ) -> int:
+        uid = f"uid-{next(self._number)}"
+        session = self.store.begin_session(
+            SessionFacts(**{"uid": uid, "key": uid, "started_us": NOW_US, **facts})
+        )
+        self.store.add_runs(session, self.runs(spec, reads, error))
+        return session
+
+    def conclude(
+        self, session: int, *, finished_us: int | None = None, state: SessionState = SessionState.FINISHED
+    ) -> dict[str, Judged]:
+        at = NOW_US + session * 1_000_000 if finished_us is None else finished_us
+        _, judged = conclude_session(
+            self.store, session, SessionEnding(state=state, finished_us=at), self.criteria
+        )
+        names = self.store.scenario_names([each.scenario_id for each in judged])
+        return {names[each.scenario_id]: each for each in judged}
+
+    def session(
+        self, spec: Mapping[str, str], state: SessionState = SessionState.FINISHED, **kw
+    ) -> dict[str, Judged]:
+        return self.conclude(self.begin(spec, **kw), state=state)
+
+
+@pytest.fixture
+def open_history(tmp_path: Path) -> Iterator:
+    opened: list[HistoryStore] = []
+
+    def make(name: str = "history.db") -> History:
+        opened.append(open_store(str(tmp_path / name)))
+        return History(opened[-1])
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture(scope="session")
+def history_of():
+    """``History`` itself, for tests that open a store for each example."""
+    return History
+
+
+@pytest.fixture
+def history(open_history) -> History:
+    return open_history()
