@@ -45,8 +45,10 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if config.stash.get(_active_key, False) or _asked_by_conftest(config):
         from pytest_causal.hooks.activation import activate
+        from pytest_causal.hooks.edge import contained
 
-        activate(config)
+        if fault := contained(lambda: activate(config)):
+            print(f"causal: not recording: {fault}", file=sys.stderr)  # noqa: T201 - too early for a reporter
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def explain(path: str, profile: str | None, sets: tuple[str, ...], as_json: bool
 
     known = known_name(path, policy.leaves)
     if known is not None:
-        return _explain_leaves(policy, [known], as_json=as_json)
+        return _explain_leaves(policy, [known], is_one=True, as_json=as_json)
     from pytest_causal.policy.tree import is_at_or_under
 
     if inside := [leaf for leaf in policy.leaves if is_at_or_under(leaf, path)]:
@@ -242,14 +242,14 @@ def _profile_table(rows: Sequence[dict[str, Any]]) -> Table:
     return Table(columns=tuple(Column(header=name, is_wide=name == "FILE") for name in columns), rows=cells)
 
 
-def _explain_leaves(policy: Policy, paths: Sequence[str], *, as_json: bool) -> int:
+def _explain_leaves(policy: Policy, paths: Sequence[str], *, is_one: bool = False, as_json: bool) -> int:
     from pytest_causal.views.policy import explanation_document, explanation_table, leaf_line
 
     leaves = [policy.leaves[path] for path in paths]
     if as_json:
         documents = [explanation_document(policy, leaf) for leaf in leaves]
-        one = {"schema": "causal.explanations/1", "explanations": documents}
-        write_json(documents[0] if len(documents) == 1 else one)
+        all_of_them = {"schema": "causal.explanations/1", "explanations": documents}
+        write_json(documents[0] if is_one else all_of_them)
         return ExitCode.OK
     screen = Screen()
     for leaf in leaves:

@@ -51,8 +51,9 @@ def write(texts: Iterable[str]) -> None:
 
 
 def write_json(document: dict[str, Any]) -> None:
-    """Write one JSON object: ASCII, keys sorted, no NaN (ValueError)."""
-    write([json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n"])
+    """Write one JSON object: ASCII, keys sorted, no NaN (ValueError); indented where a person looks at it."""
+    indent = 2 if sys.stdout.isatty() else None
+    write([json.dumps(document, indent=indent, sort_keys=True, allow_nan=False) + "\n"])
 
 
 def note(text: str) -> None:

@@ -12,6 +12,8 @@ import traceback
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
+import pytest
+
 from pytest_causal.errors import CausalError
 
 
@@ -45,6 +47,20 @@ def guarded(hook: Callable[Concatenate[E, P], None]) -> Callable[Concatenate[E, 
             self.fault = describe(error)
 
     return at_the_edge  # type: ignore[return-value] # functools.wraps names the first argument, and that is all
+
+
+def contained(action: Callable[[], None]) -> str:
+    """Run a step of ours outside any hook of an :class:`Edge`; return its fault in words, or "".
+
+    A usage error is meant for the person, and passes.
+    """
+    try:
+        action()
+    except pytest.UsageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - this is the edge
+        return describe(error)
+    return ""
 
 
 def describe(error: Exception) -> str:

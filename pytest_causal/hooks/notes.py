@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import nullcontext
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from pytest_causal.errors import CausalError
+from pytest_causal.hooks.edge import Edge, guarded
 from pytest_causal.model.run import Metric, MetricKind, Read, ReadHow
 from pytest_causal.model.scenario import Declaration
 
@@ -68,10 +70,11 @@ class Notes(NamedTuple):
 NO_NOTES = Notes()
 
 
-class NoteTaker:
+class NoteTaker(Edge):
     """Attaches notes to reports. Registered in each process that runs tests."""
 
     def __init__(self, *, infrastructure_errors: Sequence[str], default_policy: PolicyMapping | None) -> None:
+        super().__init__()
         self._infrastructure = frozenset(infrastructure_errors)
         self.default_policy = default_policy
         self.declarations: dict[str, Declaration] = {}
@@ -93,16 +96,23 @@ class NoteTaker:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Attach the notes to the report that closes a run, to one that tells of a failure, and to the first."""
-        report = yield
         noted = item.stash.get(item_notes_key, None)
         if noted is None and call.excinfo is None:
-            return report
+            return (yield)
+        # A report of a failure shows the test's arguments: that prints the policy, and is no read of the test's.
+        with noted.policy.unnoticed() if noted is not None and noted.policy is not None else nullcontext():
+            report = yield
+        self._attach(report, item, call)
+        return report
+
+    @guarded
+    def _attach(self, report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+        noted = item.stash.get(item_notes_key, None)
         if noted is not None and noted.mark is not None and noted.mark.reads and noted.policy is None:
             noted.policy = _session_policy(item.config).fresh()
         carried = self._carried(noted, call, is_last=report.when == "teardown")
         if carried:
             setattr(report, ATTRIBUTE, json.dumps(carried, separators=(",", ":"), allow_nan=False))
-        return report
 
     def _carried(
         self, noted: ItemNotes | None, call: pytest.CallInfo[None], *, is_last: bool
@@ -140,7 +150,12 @@ def read_notes(text: str) -> Notes:
 
 def metric_recorder_for(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
     """Return the ``causal_metric`` function of the requesting test."""
-    return notes_of(request.node).add_metric
+    noted = notes_of(request.node)
+
+    def causal_metric(name: str, value: object) -> None:
+        noted.add_metric(name, value)
+
+    return causal_metric
 
 
 def policy_for(request: pytest.FixtureRequest) -> Mapping[str, Any]:

@@ -128,8 +128,7 @@ class Recorder(Edge):
     def problems(self) -> list[str]:
         """Return what a person must be told about the record, a line each."""
         found = list(self.recording.problems)
-        if self.fault and self.fault not in found:
-            found.append(self.fault)
+        found += [fault for fault in (self.fault, self._taker.fault) if fault and fault not in found]
         if self.recording.lost:
             found.append(f"{self.recording.lost} runs of this session are not in the history")
         return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 from pytest_causal.errors import ConfigError
@@ -134,6 +135,15 @@ class PolicyMapping(PolicySection):
         self._observed[path] = Read(path=path, value=seen, how=ReadHow.OBSERVED)
         if seen != (expected := self._shared.read(path, ReadHow.OBSERVED).value):
             raise PolicyMismatch(f"{path}: the policy says {expected}, the system under test uses {seen}")
+
+    @contextmanager
+    def unnoticed(self) -> Iterator[None]:
+        """Note nothing that is read in this block."""
+        before = set(self._noted)
+        try:
+            yield
+        finally:
+            self._noted.intersection_update(before)
 
     def reads(self) -> tuple[Read, ...]:
         """Return what was read, by path, each path once: tracked, or else as the system reported it.

@@ -75,7 +75,9 @@ def _pooled(holders: Sequence[Evidence], criteria: Criteria) -> tuple[int, float
     units, stretches = _stretches(holders, criteria.unit)
     wealth, ruin = replay(stretches, criteria.max_failure_rate, criteria.alpha)
     for stream in holders:
-        alone = replay(_stretches([stream], criteria.unit)[1], criteria.max_failure_rate, criteria.alpha)
+        alone = replay(
+            [(_bets(stream, criteria.unit), stream.badness)], criteria.max_failure_rate, criteria.alpha
+        )
         wealth = _scaled(wealth, _kept(stream.wealth, alone[0]))
         ruin = _scaled(ruin, _kept(stream.ruin, alone[1]))
     return units, math.fsum(badness for _, badness in stretches), wealth, ruin
@@ -91,8 +93,7 @@ def _stretches(holders: Sequence[Evidence], unit: Unit) -> tuple[int, list[tuple
     before: list[tuple[float, float]] = []
     sessions_before = 0
     for stream in holders:
-        bets = stream.runs if unit is Unit.RUN else stream.units
-        of_one = (bets / stream.units, stream.badness / stream.units)
+        of_one = (_bets(stream, unit) / stream.units, stream.badness / stream.units)
         places = list(_places(moved(stream.recent_units & ~stream.recent, newest - stream.last_order)))
         for place in places:
             at_place.setdefault(place, []).append(of_one)
@@ -108,6 +109,10 @@ def _stretches(holders: Sequence[Evidence], unit: Unit) -> tuple[int, list[tuple
     return math.ceil(sessions_before / shared) + len(at_place), stretches
 
 
+def _bets(stream: Evidence, unit: Unit) -> int:
+    return stream.runs if unit is Unit.RUN else stream.units
+
+
 def _places(field: int) -> Iterator[int]:
     """Yield the places of the bits that are set, newest first."""
     while field:
@@ -117,6 +122,8 @@ def _places(field: int) -> Iterator[int]:
 
 
 def _total(parts: Sequence[tuple[float, float]], shared_by: int) -> tuple[float, float]:
+    if len(parts) == 1 and shared_by == 1:
+        return parts[0]
     return (
         math.fsum(units for units, _ in parts) / shared_by,
         math.fsum(badness for _, badness in parts) / shared_by,

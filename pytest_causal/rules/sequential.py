@@ -23,7 +23,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from functools import lru_cache
-from operator import mul
 
 _HOPES = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7)
 """Rates that the players of wealth believe in, as parts of the limit."""
@@ -38,7 +37,7 @@ _LARGEST_WEALTH = 1e250
 """Keeps products finite at a vanishing alpha, whose threshold is then out of reach."""
 
 _MEMO_SIZE = 1024
-"""Most scenarios of a suite share their history to the bit, so that few bets of a session differ."""
+"""Most scenarios of a suite share their history to the bit, so that few answers of a session differ."""
 
 Weights = tuple[float, ...]
 
@@ -46,23 +45,26 @@ NEW_WEALTH: Weights = (1.0,) * len(_HOPES)
 NEW_RUIN: Weights = (1.0,) * len(_FEARS)
 
 
-@lru_cache(maxsize=_MEMO_SIZE)
 def bet(weights: Weights, badness: float, limit: float, alpha: float) -> Weights:
     """Return the seven weights of wealth after one more unit, capped.
 
     ``badness`` is the unit's failed fraction, ``limit`` the failure rate p0 that it is tried against. Raises
     ValueError for a badness outside [0, 1], a limit or an alpha outside (0, 1), or NaN.
     """
-    return _capped(tuple(map(mul, weights, _hopeful_factors(badness, limit))), alpha)
+    # Written out, because this is done for every scenario of every session, and a loop takes three times as long.
+    a, b, c, d, e, f, g = weights
+    p, q, r, s, t, u, v = _hopeful_factors(badness, limit)
+    return _capped((a * p, b * q, c * r, d * s, e * t, f * u, g * v), alpha)
 
 
-@lru_cache(maxsize=_MEMO_SIZE)
 def bet_on_ruin(weights: Weights, badness: float, limit: float, alpha: float) -> Weights:
     """Return the five weights of ruin after one more unit, capped, so that a mended scenario can recover.
 
     Arguments and errors are those of :func:`bet`.
     """
-    return _capped(tuple(map(mul, weights, _fearful_factors(badness, limit))), alpha)
+    a, b, c, d, e = weights
+    p, q, r, s, t = _fearful_factors(badness, limit)
+    return _capped((a * p, b * q, c * r, d * s, e * t), alpha)
 
 
 @lru_cache(maxsize=64)

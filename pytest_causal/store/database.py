@@ -32,6 +32,10 @@ _SETTINGS = (
 )
 
 
+PAST_LOG = "ro&immutable=1"
+"""A mode that reads the main file alone, without locks and log, and leaves no trace."""
+
+
 class Database:
     """An open SQLite file. Not shared between threads; unusable in a forked child.
 
@@ -39,7 +43,7 @@ class Database:
     """
 
     def __init__(self, path: Path, *, mode: str, busy_seconds: float) -> None:
-        """Open ``path``; ``mode`` is ``rw``, ``ro`` or ``ro&immutable=1``. Raises StoreError and its kin."""
+        """Open ``path``; ``mode`` is ``rw``, ``ro`` or ``PAST_LOG``. Raises StoreError and its kin."""
         self.path = path
         self.is_writable = mode == "rw"
         self.on_rollback: Callable[[], None] = _nothing
@@ -130,6 +134,11 @@ def translated(path: Path) -> Iterator[None]:
         raise _in_words(path, error) from error
     except (OverflowError, UnicodeError) as error:
         raise StoreError(f"a value cannot be stored in {path}: {error}", "please report this") from error
+
+
+def is_no_database(error: StoreCorruptError) -> bool:
+    """Whether SQLite said that the file is no database, rather than a damaged one."""
+    return getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB
 
 
 def _in_words(path: Path, error: sqlite3.Error) -> StoreError:

@@ -32,10 +32,11 @@ _DECLARE = """
     WHERE id = (SELECT coalesce(alias_of, id) FROM scenarios WHERE name = ?)
 """
 _ALL = """
-    SELECT id, name, coalesce(first_session, 0),
-           coalesce((SELECT max(last_session) FROM evidence WHERE scenario_id = scenarios.id), first_session, 0),
-           declaration
-    FROM scenarios WHERE alias_of IS NULL
+    SELECT id, name, coalesce(first_session, 0), coalesce(newest.session, first_session, 0), declaration
+    FROM scenarios LEFT JOIN (
+        SELECT scenario_id, max(last_session) AS session FROM evidence GROUP BY scenario_id
+    ) AS newest ON newest.scenario_id = scenarios.id
+    WHERE alias_of IS NULL
 """
 _NAMES = "SELECT id, name FROM scenarios WHERE id IN (SELECT value FROM json_each(?))"
 _ALIASES = """

@@ -1,33 +1,24 @@
-"""Opening a SQLite store: a file is examined before it is trusted, and made, mended or migrated under a lock.
-
-The order matters. Whose file it is, is read past locks and log (``immutable``), so that another program's database is
-not touched in the least. A write-ahead log that belongs to another store is noticed before SQLite would fold it in.
-"""
+"""Opening a SQLite store: a file is examined before it is trusted, and made, mended or migrated under a lock."""
 
 from __future__ import annotations
 
-import codecs
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from pytest_causal.errors import MissingInputError, StoreCorruptError, StoreError, StoreRefusedError
-from pytest_causal.store.database import Database, Row, translated
-from pytest_causal.store.location import FileIdentity, companion, examine, make_empty_file, make_folder
+from pytest_causal.store.database import PAST_LOG, Database, translated
+from pytest_causal.store.location import FileIdentity, examine, make_empty_file, make_folder
 from pytest_causal.store.migrations import (
     APPLICATION_ID,
     Migration,
-    expected_schema,
     load_migrations,
     migrate,
-    read_schema,
     read_version,
 )
+from pytest_causal.store.ownership import check_log, check_not_a_document, check_owner, check_schema, has_log
 from pytest_causal.store.quarantine import holding, set_aside, set_aside_strays
-
-_HEADER_BYTES = 100
-_PAST_LOG = "ro&immutable=1"
 
 
 class Opened(NamedTuple):
@@ -67,10 +58,10 @@ def open_for_reading(
     file = examine(path)
     if file is None or file.size_bytes == 0:
         raise MissingInputError(f"there is no history store at {path}", "record one: pytest -p causal")
-    _check_owner(path, file, busy_seconds)
+    check_owner(path, file, busy_seconds=busy_seconds)
     database = _open_readable(path, busy_seconds)
     try:
-        _check_log(path, busy_seconds)
+        check_log(path, busy_seconds=busy_seconds)
         version = _version(database)
         if version < len(steps):
             raise StoreRefusedError(
@@ -79,7 +70,7 @@ def open_for_reading(
             )
         notices = (_newer(path, version, len(steps)),) if version > len(steps) else ()
         if not notices:
-            _check_schema(database, steps)
+            check_schema(database, steps)
     except BaseException:
         database.close()
         raise
@@ -91,8 +82,8 @@ def _open_ready(path: Path, busy_seconds: float, steps: tuple[Migration, ...]) -
     file = examine(path)
     if file is None or file.size_bytes == 0:
         return None
-    _check_owner(path, file, busy_seconds)
-    _check_log(path, busy_seconds)
+    check_owner(path, file, busy_seconds=busy_seconds)
+    check_log(path, busy_seconds=busy_seconds)
     database = Database(path, mode="rw", busy_seconds=busy_seconds)
     is_ready = False
     try:
@@ -101,9 +92,9 @@ def _open_ready(path: Path, busy_seconds: float, steps: tuple[Migration, ...]) -
             raise StoreRefusedError(
                 _newer(path, version, len(steps)), "upgrade pytest-causal, or choose another store"
             )
-        has_log = database.value("PRAGMA journal_mode") == "wal"
-        if version == len(steps) and has_log and file.is_same_file(examine(path)):
-            _check_schema(database, steps)
+        keeps_log = database.value("PRAGMA journal_mode") == "wal"
+        if version == len(steps) and keeps_log and file.is_same_file(examine(path)):
+            check_schema(database, steps)
             is_ready = True
             return Opened(database=database, file=file, schema_version=version)
         return None
@@ -120,7 +111,7 @@ def _open_held(path: Path, busy_seconds: float, steps: tuple[Migration, ...], no
         if opened is not None:
             return opened
     except StoreCorruptError as error:
-        _check_not_a_document(path)
+        check_not_a_document(path)
         notices.append(
             f"{error.what}; it was set aside as {set_aside(path, file, now_us)} and a new one begun"
         )
@@ -153,89 +144,12 @@ def _prepare(path: Path, busy_seconds: float, steps: tuple[Migration, ...]) -> N
                 "keep the history store on a local disk",
             )
         with database.writing() as connection:
-            _check_schema(database, steps[: read_version(connection)])
+            check_schema(database, steps[: read_version(connection)])
             migrate(connection, steps)
         # The main file must show whose it is without its log.
         database.fetch("PRAGMA wal_checkpoint(PASSIVE)")
     finally:
         database.close()
-
-
-def _check_owner(path: Path, file: FileIdentity, busy_seconds: float) -> None:
-    """Raise unless the file is marked as ours; StoreCorruptError if it is no database at all."""
-    if file.size_bytes < _HEADER_BYTES:  # SQLite takes a single byte for an empty file
-        raise StoreCorruptError(
-            f"the history store {path} is damaged ({file.size_bytes} bytes)",
-            "the next recording sets it aside and begins a new one",
-        )
-    database = Database(path, mode=_PAST_LOG, busy_seconds=busy_seconds)
-    try:
-        if database.value("PRAGMA application_id") != APPLICATION_ID:
-            raise StoreRefusedError(
-                f"{path} is a SQLite database of another program", "choose another path for the history store"
-            )
-    finally:
-        database.close()
-
-
-def _check_log(path: Path, busy_seconds: float) -> None:
-    """Raise StoreRefusedError if the write-ahead log beside the store belongs to another one."""
-    if not _has_log(path):
-        return
-    try:
-        without_log = _origin(path, _PAST_LOG, busy_seconds)
-    except StoreCorruptError:
-        return  # nothing to compare with: a store that is being made, or damage that the next look will find
-    try:
-        is_foreign = _origin(path, "ro", busy_seconds) != without_log
-    except StoreCorruptError:
-        is_foreign = True
-    if is_foreign:
-        log = companion(path, "-wal")
-        raise StoreRefusedError(
-            f"the write-ahead log {log} does not belong to the history store beside it",
-            "move it away, or put back the database that it came with",
-        )
-
-
-def _origin(path: Path, mode: str, busy_seconds: float) -> Row:
-    """Return the uid of a store. Raises StoreCorruptError if it has none."""
-    database = Database(path, mode=mode, busy_seconds=busy_seconds)
-    try:
-        tables = database.fetch("SELECT name FROM sqlite_master WHERE name = 'origin'")
-        found = database.fetch("SELECT uid FROM origin") if tables else []
-    finally:
-        database.close()
-    if len(found) != 1:
-        raise StoreCorruptError(
-            f"the history store {path} does not say which it is", "restore it from a backup"
-        )
-    return found[0]
-
-
-def _check_schema(database: Database, steps: tuple[Migration, ...]) -> None:
-    with translated(database.path):
-        schema = read_schema(database.connection)
-    if schema != expected_schema(steps):
-        raise StoreRefusedError(
-            f"the tables of {database.path} are not those of a history store (altered, or with triggers or views)",
-            "move it away, or choose another store",
-        )
-
-
-def _check_not_a_document(path: Path) -> None:
-    """Raise StoreRefusedError for text: a damaged store never looks like it, a file named by mistake does."""
-    with path.open("rb") as file:
-        start = file.read(4096)
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(start)
-        is_text = b"\0" not in start
-    except UnicodeDecodeError:
-        is_text = False
-    if is_text:
-        raise StoreRefusedError(
-            f"{path} is a text file, not a history store", "choose another path for the history store"
-        )
 
 
 def _open_readable(path: Path, busy_seconds: float) -> Database:
@@ -245,12 +159,12 @@ def _open_readable(path: Path, busy_seconds: float) -> Database:
     except StoreError:
         if os.access(path.parent, os.W_OK):
             raise
-    if _has_log(path):
+    if has_log(path):
         raise StoreError(
             f"the history store {path} is on a read-only file system and its newest part is in {path.name}-wal",
             "copy both to a place that can be written, and read them there",
         )
-    return Database(path, mode=_PAST_LOG, busy_seconds=busy_seconds)
+    return Database(path, mode=PAST_LOG, busy_seconds=busy_seconds)
 
 
 def _open_with_log(path: Path, busy_seconds: float) -> Database:
@@ -261,13 +175,6 @@ def _open_with_log(path: Path, busy_seconds: float) -> Database:
         database.close()
         raise
     return database
-
-
-def _has_log(path: Path) -> bool:
-    try:
-        return companion(path, "-wal").stat().st_size > 0
-    except OSError:
-        return False
 
 
 def _version(database: Database) -> int:

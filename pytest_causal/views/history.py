@@ -23,6 +23,7 @@ _MARKS = {
     Outcome.XPASSED: ("yellow",),
     Outcome.MISSING: ("yellow",),
 }
+_ENCODER = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":"))
 # The widths are fixed, so that rows can be written as they are read.
 _COLUMNS = (
     Column(header="when (UTC)", width=16),
@@ -55,7 +56,7 @@ def history_table(
 
 def history_line(row: HistoryRow) -> str:
     """Return one run as a line of JSON: ASCII, keys sorted, no NaN."""
-    return json.dumps(run_document(row), sort_keys=True, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(run_document(row))
 
 
 def run_document(row: HistoryRow) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pytest_causal import clock
 
 def utc_stamp(microseconds: int) -> str:
     """Return ``2026-11-21T09:04:00.250000Z``, as it stands in JSON, for microseconds since the epoch."""
-    return clock.at(microseconds).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return clock.at(microseconds).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def stamp_or_none(microseconds: int) -> str | None:

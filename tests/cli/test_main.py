@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 import pty
 import re
+import signal
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +78,22 @@ def test_ctrl_c_exits_130_quietly(
     assert (result.exit_code, result.stdout, result.stderr) == (130, "", "")
 
 
+def test_ctrl_c_in_the_middle_of_the_output(project: Project) -> None:
+    project.record({f"s{number}": PASSED for number in range(3000)})
+    # A job in the background ignores Ctrl-C, and passes that on to what it starts.
+    listen = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    command = [sys.executable, "-c", listen, SCRIPT, "history", "--json"]
+    with subprocess.Popen(
+        command, cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"{")  # more than a pipe holds is still to come
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, b"")
+    assert rest.count(b"\n") < 2999
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -113,8 +131,7 @@ def test_the_version_needs_neither_rich_nor_a_store_nor_the_list_of_distribution
         "atexit.register(lambda: print([name for name in heavy if name in sys.modules]))\n"
         "from pytest_causal.cli.main import main\nmain()\n"
     )
-    python = str(Path(sysconfig.get_path("scripts")) / "python")
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
 

@@ -69,7 +69,7 @@ def test_lines_wrap_and_commands_do_not(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_json_is_ascii_sorted_and_strict(capsys: pytest.CaptureFixture[str]) -> None:
     write_json({"b": "é\ud800\x1b", "a": None})
-    assert capsys.readouterr().out == '{\n  "a": null,\n  "b": "\\u00e9\\ud800\\u001b"\n}\n'
+    assert capsys.readouterr().out == '{"a": null, "b": "\\u00e9\\ud800\\u001b"}\n'
     with pytest.raises(ValueError, match="Out of range"):
         write_json({"x": float("nan")})
 

@@ -229,6 +229,29 @@ def test_reads_of_the_policy_are_stored_with_how_they_are_known(suite) -> None:
         suite.store.unlink()
 
 
+def test_showing_the_policy_in_a_traceback_is_no_read(suite) -> None:
+    (suite.root / "causal.toml").write_text("[policy.limits]\nrows = 7\nseconds = 2\n")
+    suite.write(test_it="def test_it(causal_policy): assert causal_policy['limits']['rows'] == 8\n")
+    result = suite.run("--showlocals", "-vv")
+    assert "seconds" in result.stdout, "the traceback does not show the policy, so this test shows nothing"
+    (run,) = suite.runs()
+    assert [read.path for read in run.reads] == ["limits.rows"]
+
+
+def test_a_bug_of_ours_costs_the_record_and_not_the_run(suite) -> None:
+    suite.write(
+        test_it="def test_it(): assert False\n",
+        conftest="""
+        from pytest_causal.hooks import notes
+        def broken(*args, **kwargs): raise ZeroDivisionError("planted")
+        notes.NoteTaker._carried = broken
+        """,
+    )
+    result = suite.run()
+    assert result.returncode == 1
+    assert "internal error: ZeroDivisionError: planted at broken" in result.stdout
+
+
 def test_a_mistake_in_a_marker_is_a_usage_error_that_names_the_test(suite) -> None:
     suite.write(
         test_it="""

@@ -181,28 +181,27 @@ def test_no_unit_is_no_evidence() -> None:
     assert len(NEW_RUIN) == 5
 
 
-@pytest.mark.parametrize("place", [bet, bet_on_ruin])
 @pytest.mark.parametrize("badness", [-0.01, 1.01, math.nan, math.inf, -math.inf])
-def test_badness_that_is_no_fraction_is_refused(place: object, badness: float) -> None:
-    assert callable(place)
-    with pytest.raises(ValueError, match="badness"):
-        place(NEW_WEALTH, badness, 0.1, 0.05)
+def test_badness_that_is_no_fraction_is_refused(badness: float) -> None:
+    for bet_once, weights in ((bet, NEW_WEALTH), (bet_on_ruin, NEW_RUIN)):
+        with pytest.raises(ValueError, match="badness"):
+            bet_once(weights, badness, 0.1, 0.05)
 
 
 @pytest.mark.parametrize("limit", [0.0, 1.0, -0.1, 1.5, math.nan, math.inf])
 def test_limit_outside_its_range_is_refused(limit: float) -> None:
-    for place in (bet, bet_on_ruin):
+    for bet_once, weights in ((bet, NEW_WEALTH), (bet_on_ruin, NEW_RUIN)):
         with pytest.raises(ValueError, match="limit"):
-            place(NEW_WEALTH, 0.0, limit, 0.05)
+            bet_once(weights, 0.0, limit, 0.05)
     with pytest.raises(ValueError, match="limit"):
         clean_units_needed(NEW_WEALTH, limit, 0.05)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0, -0.05, 2.0, math.nan, math.inf])
 def test_alpha_outside_its_range_is_refused(alpha: float) -> None:
-    for place in (bet, bet_on_ruin):
+    for bet_once, weights in ((bet, NEW_WEALTH), (bet_on_ruin, NEW_RUIN)):
         with pytest.raises(ValueError, match="alpha"):
-            place(NEW_WEALTH, 0.0, 0.1, alpha)
+            bet_once(weights, 0.0, 0.1, alpha)
     with pytest.raises(ValueError, match="alpha"):
         threshold(alpha)
     with pytest.raises(ValueError, match="alpha"):

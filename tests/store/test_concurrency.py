@@ -117,3 +117,16 @@ def test_p24_a_forked_child_can_neither_use_nor_harm_the_store(store_path, child
     said, complaint = process.communicate(timeout=60)
     assert (complaint, process.returncode) == ("", 0)
     assert said.splitlines() == ["child: was opened by another process", "parent: 2 runs, no problems"]
+
+
+@pytest.mark.fault
+def test_a_store_whose_log_is_being_folded_is_never_taken_for_damaged(store_path, child):
+    open_store(str(store_path)).close()
+    writer = child("fold_for_ever.py", store_path)
+    assert writer.stdout.readline() == "folding\n"
+    for _ in range(200):
+        store = open_store(str(store_path))
+        assert store.notices == ()
+        store.close()
+        open_store(str(store_path), readonly=True).close()
+    assert writer.poll() is None

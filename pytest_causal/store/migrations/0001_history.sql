@@ -51,7 +51,7 @@ CREATE INDEX sessions_running ON sessions (host) WHERE state = 'running';
 
 -- What is being tried. Names are stored as pytest_causal/store/text.py says.
 CREATE TABLE scenarios (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,           -- from 1, in order of storing
     name TEXT NOT NULL UNIQUE,        -- at most 512 characters, or 512 and a hash
     alias_of INTEGER REFERENCES scenarios (id), -- the scenario that this is another name of, never itself an alias
     aliased_us INTEGER,               -- when that was declared, microseconds since the epoch, UTC
@@ -65,7 +65,7 @@ CREATE INDEX scenarios_aliases ON scenarios (alias_of) WHERE alias_of IS NOT NUL
 
 -- Node ids that differ from the name of their scenario.
 CREATE TABLE nodes (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,           -- from 1, in order of storing
     name TEXT NOT NULL UNIQUE         -- stored as names of scenarios are
 ) STRICT;
 
@@ -73,15 +73,15 @@ CREATE TABLE nodes (
 -- may be NULL, because binding None costs Python a quarter of a microsecond.
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,           -- in order of storing, without gaps
-    session INTEGER NOT NULL REFERENCES sessions (number),
+    session INTEGER NOT NULL REFERENCES sessions (number), -- that ran it
     scenario_id INTEGER NOT NULL REFERENCES scenarios (id), -- the name it ran under, even if that is an alias now
     node_id INTEGER NOT NULL,         -- in nodes; 0 where the node id is the scenario's name
     outcome TEXT NOT NULL,            -- passed failed error skipped xfailed xpassed crashed missing
     cause INTEGER NOT NULL,           -- 0: none; 1: see causes; 2: see causes, and infrastructure is to blame
     started_us INTEGER NOT NULL,      -- microseconds since the epoch, UTC
-    setup_seconds REAL NOT NULL,
-    call_seconds REAL NOT NULL,
-    teardown_seconds REAL NOT NULL,
+    setup_seconds REAL NOT NULL,      -- time in the setup phase
+    call_seconds REAL NOT NULL,       -- time in the test itself
+    teardown_seconds REAL NOT NULL,   -- time in the teardown phase
     attempt INTEGER NOT NULL,         -- counts reruns, from 1
     occurrence INTEGER NOT NULL,      -- tells apart runs of one node id that are not reruns, from 1
     is_superseded INTEGER NOT NULL,   -- 1 if it was rerun
@@ -92,22 +92,23 @@ CREATE TABLE runs (
 
 -- Why runs did not simply pass.
 CREATE TABLE causes (
-    run_id INTEGER PRIMARY KEY REFERENCES runs (id),
+    run_id INTEGER PRIMARY KEY REFERENCES runs (id), -- that it is the cause of
     phase TEXT NOT NULL,              -- collect, setup, call, teardown or empty
     type TEXT NOT NULL,               -- qualified name of the exception, xpassed(strict), or empty
     message TEXT NOT NULL             -- capped and redacted
 ) STRICT;
 
+-- Names under which numbers are reported.
 CREATE TABLE metric_names (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,           -- from 1, in order of storing
     name TEXT NOT NULL UNIQUE         -- stored as names of scenarios are
 ) STRICT;
 
 -- Numbers that runs reported, in the order in which they did.
 CREATE TABLE metrics (
-    run_id INTEGER NOT NULL REFERENCES runs (id),
+    run_id INTEGER NOT NULL REFERENCES runs (id), -- that reported it
     place INTEGER NOT NULL,           -- from 0
-    name_id INTEGER NOT NULL REFERENCES metric_names (id),
+    name_id INTEGER NOT NULL REFERENCES metric_names (id), -- what it is called
     value REAL,                       -- NULL unless kind is number
     kind TEXT NOT NULL,               -- number, nan, inf, -inf or other
     PRIMARY KEY (run_id, place)
@@ -115,12 +116,13 @@ CREATE TABLE metrics (
 
 -- Sets of policy leaves that runs took; 0, the empty set, is not stored.
 CREATE TABLE reads (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,           -- from 1, in order of storing
     digest TEXT NOT NULL UNIQUE       -- SHA-256 of the leaves as canonical JSON
 ) STRICT;
 
+-- The leaves in each of these sets.
 CREATE TABLE read_leaves (
-    reads_id INTEGER NOT NULL REFERENCES reads (id),
+    reads_id INTEGER NOT NULL REFERENCES reads (id), -- the set that it is in
     path TEXT NOT NULL,               -- dotted
     value TEXT NOT NULL,              -- canonical JSON
     how TEXT NOT NULL,                -- tracked, observed or declared
@@ -129,14 +131,14 @@ CREATE TABLE read_leaves (
 
 -- The criteria under which running states are kept.
 CREATE TABLE criteria (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,           -- from 1, in order of storing
     name TEXT NOT NULL UNIQUE         -- the state key of the criteria
 ) STRICT;
 
 -- Running states: what decisions are made from. Each can be recomputed from the runs. The numbers are packed, since
 -- handing over 22 columns one by one takes four times as long, and all states are read for every decision.
 CREATE TABLE evidence (
-    criteria_id INTEGER NOT NULL REFERENCES criteria (id),
+    criteria_id INTEGER NOT NULL REFERENCES criteria (id), -- that the numbers depend on
     scenario_id INTEGER NOT NULL REFERENCES scenarios (id), -- never an alias
     reads_id INTEGER NOT NULL,        -- 0: the runs took nothing
     verdict TEXT NOT NULL,            -- what was last concluded
