@@ -8,46 +8,49 @@ runs, in the order of history, so that the state never depends on the order of a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from pytest_causal.model.evidence import Criteria, Decision, Evidence, Tally, Verdict
-from pytest_causal.model.scenario import Declaration
+from pytest_causal.actions.judgements import Judged, Judgements
+from pytest_causal.model.evidence import Criteria, Evidence, Tally
 from pytest_causal.model.session import SessionEnding, SessionState
 from pytest_causal.rules.eligibility import decide_eligibility, fold
+from pytest_causal.rules.evidence_union import combine
 from pytest_causal.rules.session_health import diagnose
-from pytest_causal.store.interface import Conclusion, HistoryStore, Ledger
+from pytest_causal.store.interface import NO_READS, Conclusion, HistoryStore, Ledger
 
-
-class Judged(NamedTuple):
-    """One scenario after a session: its evidence, the verdict on it, and the verdict before."""
-
-    scenario_id: int
-    evidence: Evidence
-    criteria: Criteria
-    decision: Decision
-    verdict_before: Verdict | None
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether this session changed the verdict, or is the first to give one."""
-        return self.verdict_before is not self.decision.verdict
+_CHUNK = 500
 
 
 def conclude_session(
-    store: HistoryStore, session: int, ending: SessionEnding, criteria: Criteria
-) -> tuple[SessionEnding, list[Judged]]:
+    store: HistoryStore,
+    session: int,
+    ending: SessionEnding,
+    general: Criteria,
+    *,
+    is_valid: Callable[[int], bool] = lambda reads_id: reads_id == NO_READS,
+    show: int | None = None,
+) -> tuple[SessionEnding, Judgements]:
     """End a session and fold its evidence.
 
-    Returns the ending as stored (``broken`` filled in from the runs) and every scenario that the session ran, judged.
-    Raises StoreError as the store does; nothing is written then.
+    A scenario is judged by all its running states that ``is_valid`` says hold under the policy in force, which those
+    of this session do. Returns the ending as stored (``broken`` filled in from the runs) and the judgements of every
+    scenario that the session ran, of which ``show`` are kept at most. Raises StoreError; nothing is written then.
     """
     if not ending.broken:
         ending = ending._replace(broken=diagnose(store.failure_kinds(session)))
     declared = store.declarations()
+    judgements = Judgements(session, show)
     with store.concluding(session, ending) as conclusion:
-        judged = _fold_all(conclusion, criteria, declared, ending.finished_us)
-    return ending, judged
+        by_criteria: dict[Criteria, list[Tally]] = defaultdict(list)
+        for tally in conclusion.tallies():
+            declaration = declared.get(tally.scenario_id)
+            by_criteria[declaration.criteria_over(general) if declaration else general].append(tally)
+        for criteria, tallies in by_criteria.items():
+            judge = _Judge(criteria, is_valid, ending.finished_us)
+            for judged in _fold_group(conclusion, judge, tallies):
+                judgements.add(judged)
+    return ending, judgements
 
 
 def conclude_dead_sessions(store: HistoryStore, criteria: Criteria, now_us: int) -> int:
@@ -59,44 +62,75 @@ def conclude_dead_sessions(store: HistoryStore, criteria: Criteria, now_us: int)
     return len(dead)
 
 
-def _fold_all(
-    conclusion: Conclusion, general: Criteria, declared: Mapping[int, Declaration], now_us: int
-) -> list[Judged]:
-    by_criteria: dict[Criteria, list[Tally]] = defaultdict(list)
-    for tally in conclusion.tallies():
-        declaration = declared.get(tally.scenario_id)
-        by_criteria[declaration.criteria_over(general) if declaration else general].append(tally)
-    overlapping = conclusion.overlapping_scenarios() if by_criteria else frozenset()
-    judged: list[Judged] = []
-    for criteria, tallies in by_criteria.items():
-        judged += _fold_group(conclusion, criteria, tallies, overlapping, now_us)
-    return judged
+class _Judge(NamedTuple):
+    """Judges scenarios under one set of criteria."""
+
+    criteria: Criteria
+    is_valid: Callable[[int], bool]
+    now_us: int
+
+    def judge(self, states: Sequence[Evidence], before: Sequence[Evidence]) -> Judged:
+        """Judge a scenario by the states of this session and those before that they did not replace."""
+        evidence = states[0]
+        if len(states) > 1 or before:
+            written = {state.reads_id for state in states}
+            others = [
+                each for each in before if each.reads_id not in written and self.is_valid(each.reads_id)
+            ]
+            evidence = combine([*states, *others], self.criteria) if others or len(states) > 1 else evidence
+        verdicts = {each.last_order: each.verdict for each in before}
+        return Judged(
+            scenario_id=evidence.scenario_id,
+            evidence=evidence,
+            criteria=self.criteria,
+            decision=decide_eligibility(evidence, self.criteria, self.now_us),
+            verdict_before=verdicts[max(verdicts)] if verdicts else None,
+        )
 
 
-def _fold_group(
-    conclusion: Conclusion,
-    criteria: Criteria,
-    tallies: Sequence[Tally],
-    overlapping: frozenset[int],
-    now_us: int,
+def _fold_group(conclusion: Conclusion, judge: _Judge, tallies: Sequence[Tally]) -> Iterator[Judged]:
+    """Fold what one set of criteria is for, a chunk at a time, because a suite may be large."""
+    redo = conclusion.overlapping_scenarios() | conclusion.scenarios_without_state(judge.criteria.state_key)
+    start = 0
+    while start < len(tallies):
+        end = start + _CHUNK
+        while end < len(tallies) and tallies[end].scenario_id == tallies[end - 1].scenario_id:
+            end += 1  # a scenario is judged as a whole
+        yield from _fold_chunk(conclusion, judge, tallies[start:end], redo)
+        start = end
+
+
+def _fold_chunk(
+    conclusion: Conclusion, judge: _Judge, tallies: Sequence[Tally], redo: frozenset[int]
 ) -> list[Judged]:
-    key = criteria.state_key
-    before = {(state.scenario_id, state.reads_id): state for state in conclusion.evidence(key)}
-    redo = {tally.scenario_id for tally in tallies} & (overlapping | conclusion.scenarios_without_state(key))
-    states: dict[tuple[int, int], Evidence] = {}
+    criteria, key = judge.criteria, judge.criteria.state_key
+    ids = {tally.scenario_id for tally in tallies}
+    before: dict[int, list[Evidence]] = defaultdict(list)
+    for state in conclusion.evidence(key, ids):
+        before[state.scenario_id].append(state)
+    late = ids & redo
+    states: dict[int, list[Evidence]] = defaultdict(list)
     for tally in tallies:
-        place = (tally.scenario_id, tally.reads_id)
-        state = before.get(place)
-        if state is not None and tally.order <= state.last_order:
-            redo.add(tally.scenario_id)
-        elif tally.scenario_id not in redo:
-            states[place] = fold(state or _fresh(tally), tally, criteria)
-    if redo:
-        states = {place: state for place, state in states.items() if place[0] not in redo}
-        states |= recompute(conclusion, criteria, redo)
-    judged = [_judge(state, criteria, before.get(place), now_us) for place, state in states.items()]
-    conclusion.put_evidence(key, [each.evidence for each in judged])
+        old = next((each for each in before[tally.scenario_id] if each.reads_id == tally.reads_id), None)
+        if old is not None and tally.order <= old.last_order:
+            late.add(tally.scenario_id)
+        elif tally.scenario_id not in late:
+            states[tally.scenario_id].append(fold(old or _fresh(tally), tally, criteria))
+    for id_ in late:
+        states.pop(id_, None)
+    for state in recompute(conclusion, criteria, late).values() if late else ():
+        states[state.scenario_id].append(state)
+    judged = [judge.judge(of_scenario, before[id_]) for id_, of_scenario in states.items()]
+    conclusion.put_evidence(key, list(_with_verdicts(states, judged)))
     return judged
+
+
+def _with_verdicts(states: Mapping[int, Sequence[Evidence]], judged: Iterable[Judged]) -> Iterator[Evidence]:
+    """Yield the states to be kept: each remembers what was last concluded of its scenario."""
+    for each in judged:
+        for state in states[each.scenario_id]:
+            verdict = each.decision.verdict
+            yield state if state.verdict is verdict else state._replace(verdict=verdict)
 
 
 def recompute(
@@ -119,16 +153,3 @@ def fold_units(units: Iterable[Tally], criteria: Criteria) -> dict[tuple[int, in
 
 def _fresh(tally: Tally) -> Evidence:
     return Evidence(scenario_id=tally.scenario_id, reads_id=tally.reads_id)
-
-
-def _judge(state: Evidence, criteria: Criteria, before: Evidence | None, now_us: int) -> Judged:
-    decision = decide_eligibility(state, criteria, now_us)
-    if decision.verdict is not state.verdict:
-        state = state._replace(verdict=decision.verdict)
-    return Judged(
-        scenario_id=state.scenario_id,
-        evidence=state,
-        criteria=criteria,
-        decision=decision,
-        verdict_before=before.verdict if before is not None else None,
-    )

@@ -7,10 +7,12 @@ one is set aside and a new one begun. None of this reaches the person's run: wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pytest_causal import clock
-from pytest_causal.actions.conclude import Judged, conclude_dead_sessions, conclude_session
+from pytest_causal.actions.conclude import conclude_dead_sessions, conclude_session
+from pytest_causal.actions.judgements import Judgements
+from pytest_causal.actions.validity import validity
 from pytest_causal.errors import StoreBusyError, StoreCorruptError, StoreError
 from pytest_causal.model.evidence import Criteria
 from pytest_causal.model.run import Run
@@ -84,8 +86,14 @@ class Recording:
             self._next_flush = now + RETRY_SECONDS
 
     def conclude(
-        self, ending: SessionEnding, criteria: Criteria, declarations: Sequence[Declaration]
-    ) -> tuple[SessionEnding, list[Judged]]:
+        self,
+        ending: SessionEnding,
+        criteria: Criteria,
+        declarations: Sequence[Declaration],
+        *,
+        policy: Callable[[], Mapping[str, str]] = dict,
+        show: int | None = None,
+    ) -> tuple[SessionEnding, Judgements]:
         """Commit what waits with full patience, fold the evidence and end the session.
 
         Raises StoreError when that cannot be done; ``lost`` then counts the runs that were not recorded.
@@ -93,7 +101,7 @@ class Recording:
         store = self._store
         if store is None:
             self.lost += len(self._pending)
-            return ending, []
+            return ending, Judgements()
         store.busy_seconds = self._patience_seconds
         self._next_flush = 0.0
         try:
@@ -104,7 +112,9 @@ class Recording:
             if self._is_partial and ending.state is SessionState.FINISHED:
                 ending = ending._replace(state=SessionState.INTERRUPTED)
             conclude_dead_sessions(store, criteria, clock.now_us())
-            result = conclude_session(store, self._session, ending, criteria)
+            result = conclude_session(
+                store, self._session, ending, criteria, is_valid=validity(store, policy), show=show
+            )
         except StoreError:
             self.lost += len(self._pending)
             raise

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from pytest_causal.actions.conclude import fold_units
+from pytest_causal.actions.validity import validity
 from pytest_causal.model.evidence import Criteria, Evidence
 from pytest_causal.model.status import ScenarioStatus
 from pytest_causal.rules.eligibility import decide_eligibility
@@ -42,7 +43,7 @@ def scenario_statuses(
     StoreError.
     """
     streams = _streams(store, scenarios, general)
-    is_valid = _validity(store, policy)
+    is_valid = validity(store, lambda: policy)
     commits = _commits(store)
     statuses = []
     for scenario in scenarios:
@@ -99,18 +100,6 @@ def _streams(store: HistoryStore, scenarios: Iterable[Scenario], general: Criter
             states[state.scenario_id].append(state)
             recomputed.add(state.scenario_id)
     return _Streams(criteria=criteria, states=states, recomputed=frozenset(recomputed))
-
-
-def _validity(store: HistoryStore, policy: Mapping[str, str]) -> Callable[[int], bool]:
-    """Return whether what a reads id stands for has the values of the policy, asked once for each id."""
-    known: dict[int, bool] = {}
-
-    def is_valid(reads_id: int) -> bool:
-        if reads_id not in known:
-            known[reads_id] = all(policy.get(read.path) == read.value for read in store.reads(reads_id))
-        return known[reads_id]
-
-    return is_valid
 
 
 def _commits(store: HistoryStore) -> Callable[[int], str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_causal.model.session import SessionFacts
-    from pytest_causal.policy.mapping import PolicyMapping
+    from pytest_causal.policy.in_force import Policy
     from pytest_causal.settings.sources import Settings
 
 
@@ -61,7 +61,7 @@ def _activate_worker(config: pytest.Config) -> None:
     config.pluginmanager.register(WorkerEnd(taker), "causal-worker-end")
 
 
-def _activate_recorder(config: pytest.Config, root: Root, settings: Settings, policy: PolicyMapping) -> None:
+def _activate_recorder(config: pytest.Config, root: Root, settings: Settings, policy: Policy) -> None:
     from pytest_causal.actions.recording import Recording
     from pytest_causal.hooks.folding import Folding
     from pytest_causal.hooks.recorder import DistributionHooks, Recorder
@@ -69,7 +69,8 @@ def _activate_recorder(config: pytest.Config, root: Root, settings: Settings, po
     from pytest_causal.store.opening import open_store
     from pytest_causal.views.escape import terminal
 
-    taker = NoteTaker(infrastructure_errors=settings.infrastructure_errors, default_policy=policy)
+    mapping = policy.mapping()
+    taker = NoteTaker(infrastructure_errors=settings.infrastructure_errors, default_policy=mapping)
     recording = Recording(
         lambda: open_store(settings.store, busy_seconds=settings.busy_seconds),
         _facts(config, settings, policy),
@@ -79,7 +80,7 @@ def _activate_recorder(config: pytest.Config, root: Root, settings: Settings, po
         recording.problems.append(root.warning)
     strips_groups = getattr(config.option, "dist", "no") == "loadgroup"
     folding = Folding(_cleaner(settings), prefix=root.prefix, strips_groups=strips_groups)
-    recorder = Recorder(recording, folding, taker, settings)
+    recorder = Recorder(recording, folding, taker, settings, lambda: policy.read_values)
     register_note_taker(config, taker)
     manager = config.pluginmanager
     manager.register(recorder, "causal-recorder")
@@ -90,7 +91,7 @@ def _activate_recorder(config: pytest.Config, root: Root, settings: Settings, po
         handover = json.dumps(
             {
                 "infrastructure_errors": settings.infrastructure_errors,
-                "policy": policy.to_json(),
+                "policy": mapping.to_json(),
             }
         )
         manager.register(DistributionHooks(recorder, handover), "causal-distribution")
@@ -107,7 +108,7 @@ def _cleaner(settings: Settings) -> Callable[[str], str]:
     return lambda text: redactor.cap(redactor.redact(text[: limit * 20]), limit)
 
 
-def _facts(config: pytest.Config, settings: Settings, policy: PolicyMapping) -> SessionFacts:
+def _facts(config: pytest.Config, settings: Settings, policy: Policy) -> SessionFacts:
     from pytest_causal.actions.surroundings import machine, read_checkout, read_ci_job
     from pytest_causal.model.session import SessionFacts
     from pytest_causal.settings.sources import Layer

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_causal.policy.mapping import PolicyMapping
+    from pytest_causal.policy.in_force import Policy
     from pytest_causal.settings.sources import Settings
 
 
@@ -25,9 +25,9 @@ def run_settings(config: pytest.Config, root: Path | None = None) -> Settings:
     )
 
 
-def run_policy(config: pytest.Config, settings: Settings) -> PolicyMapping:
-    """Return the policy in force, of which nothing was read yet. Raises CausalError."""
+def run_policy(config: pytest.Config, settings: Settings) -> Policy:
+    """Return the policy in force. Raises CausalError."""
     from pytest_causal.policy.layers import resolve_policy
 
     given = getattr(config.option, SET_DEST, None) or ()
-    return resolve_policy(settings, cli=given, env=os.environ, root=settings.root).mapping()
+    return resolve_policy(settings, cli=given, env=os.environ, root=settings.root)

@@ -70,10 +70,10 @@ class Folding:
         if "context" in facts:  # a subtest lies inside its test's call and is timed with it
             self._judge(entry, report)
             return None
-        if report.outcome in _SUPERSEDED:
-            return self._close_superseded(key, entry, report)
         if when == "???":
             return self._close_crashed(key, entry, report)
+        if report.outcome in _SUPERSEDED:
+            return self._close_superseded(key, entry, report)
         if when in _PHASES:
             setattr(entry, when, report.duration)
         if report.outcome != "passed" or "wasxfail" in facts:
@@ -166,11 +166,17 @@ class Folding:
         self._open.pop(key, None)
         entry = began or entry
         entry.cause = Cause(phase=Phase.NONE, type="crashed", message=self._clean(_crash_message(report)))
-        return self._run((worker, key[1]), entry, Outcome.CRASHED)
+        is_superseded = report.outcome in _SUPERSEDED
+        run = self._run((worker, key[1]), entry, Outcome.CRASHED, is_superseded=is_superseded)
+        if is_superseded:
+            self._attempts["", key[1]] = run.attempt + 1  # whichever worker reruns it
+        return run
 
     def _run(self, key: Key, entry: _Open, outcome: Outcome, *, is_superseded: bool = False) -> Run:
         self._open.pop(key, None)
-        attempt = self._attempts.pop(key, 1) if self._attempts else 1
+        attempt = 1
+        if self._attempts:
+            attempt = self._attempts.pop(key, 0) or self._attempts.pop(("", key[1]), 1)
         occurrence = self._occurrences.get(key, 0) + 1
         if not is_superseded:
             self._occurrences[key] = occurrence

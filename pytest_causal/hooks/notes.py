@@ -217,7 +217,7 @@ def _session_policy(config: pytest.Config) -> PolicyMapping:
         from pytest_causal.hooks.configuration import run_policy, run_settings
 
         try:
-            taker.default_policy = run_policy(config, run_settings(config))
+            taker.default_policy = run_policy(config, run_settings(config)).mapping()
         except CausalError as error:
             raise pytest.UsageError(str(error)) from error
     return taker.default_policy

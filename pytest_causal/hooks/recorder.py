@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_causal import clock
-from pytest_causal.actions.conclude import Judged
+from pytest_causal.actions.judgements import Judgements
 from pytest_causal.actions.recording import Recording
 from pytest_causal.actions.surroundings import is_dirty
 from pytest_causal.errors import ExitCode
@@ -30,13 +30,21 @@ _UNFINISHED_STATUSES = frozenset(
 class Recorder(Edge):
     """Folds reports into runs and hands them to the recording; concludes it when the session ends."""
 
-    def __init__(self, recording: Recording, folding: Folding, taker: NoteTaker, settings: Settings) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        folding: Folding,
+        taker: NoteTaker,
+        settings: Settings,
+        policy_values: Callable[[], Mapping[str, str]],
+    ) -> None:
         super().__init__()
         self.recording = recording
         self.settings = settings
-        self.judged: list[Judged] = []
+        self.judgements = Judgements()
         self.ending: SessionEnding | None = None
         self._folding = folding
+        self._policy_values = policy_values
         self._taker = taker
         self._selected: dict[Key, None] = {}
         self._is_interrupted = False
@@ -123,7 +131,13 @@ class Recorder(Edge):
             is_dirty=is_dirty(self.settings.root),
         )
         declarations = list(self._taker.declarations.values())
-        self.ending, self.judged = self.recording.conclude(ending, self.settings.criteria, declarations)
+        is_full = session.config.get_verbosity() > 0
+        self.ending, self.judgements = self.recording.conclude(
+            ending,
+            self.settings.criteria,
+            declarations,
+            show=None if is_full else self.settings.summary_lines,
+        )
 
     def problems(self) -> list[str]:
         """Return what a person must be told about the record, a line each."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
 import sys
-from collections import Counter
 from typing import TYPE_CHECKING
 
-from pytest_causal.actions.conclude import Judged
+from pytest_causal.actions.judgements import Judged
 from pytest_causal.hooks.edge import Edge, guarded
 from pytest_causal.hooks.recorder import Recorder
-from pytest_causal.model.evidence import Verdict
 from pytest_causal.model.session import SessionState
 from pytest_causal.views.escape import terminal
-from pytest_causal.views.summary import Line, Row, SessionView, attention_lines, importance, summary_lines
+from pytest_causal.views.summary import Line, Row, SessionView, attention_lines, summary_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +43,7 @@ class Reporter(Edge):
         store = recorder.recording.store
         if recorder.ending is not None and store is not None:
             limit = None if verbosity > 0 else recorder.settings.summary_lines
-            view = self._view(store, limit)
+            view = self._view(store)
             if verbosity >= 0:
                 terminalreporter.write_sep("=", "causal")
                 width = terminalreporter._tw.fullwidth
@@ -72,46 +69,21 @@ class Reporter(Edge):
             else:
                 print(line, file=sys.stderr)  # noqa: T201 - there is no reporter to write through
 
-    def _view(self, store: HistoryStore, limit: int | None) -> SessionView:
-        recorder = self._recorder
-        number = recorder.recording.session
+    def _view(self, store: HistoryStore) -> SessionView:
+        judgements = self._recorder.judgements
+        number = self._recorder.recording.session
         session = store.session(number)
-        chosen = self._chosen(limit)
-        names = store.scenario_names([each.scenario_id for each in chosen])
+        shown = judgements.shown()
+        names = store.scenario_names([each.scenario_id for each in shown])
         return SessionView(
             location=store.location,
             number=number,
             outcomes=store.outcome_counts(number),
-            verdicts=Counter(each.decision.verdict for each in recorder.judged),
-            rows=[self._row(each, names[each.scenario_id], store) for each in chosen],
+            verdicts=judgements.counts,
+            rows=[self._row(each, names[each.scenario_id], store) for each in shown],
             broken=session.ending.broken,
             is_trusted=session.facts.is_trusted,
             is_finished=session.ending.state is SessionState.FINISHED,
-        )
-
-    def _chosen(self, limit: int | None) -> Sequence[Judged]:
-        """Return the scenarios that a screenful shows, and all that need attention."""
-        judged = self._recorder.judged
-        if limit is None:
-            return judged
-        chosen = heapq.nsmallest(limit, judged, key=self._importance)
-        held = {id(each) for each in chosen}
-        pressing = [each for each in judged if self._is_pressing(each) and id(each) not in held]
-        return [*chosen, *pressing]
-
-    def _importance(self, judged: Judged) -> tuple[int, int, bool]:
-        return importance(
-            judged.decision.verdict, is_newly_flaky=self._is_newly_flaky(judged), is_changed=judged.is_changed
-        )
-
-    def _is_pressing(self, judged: Judged) -> bool:
-        is_newly_rejected = judged.is_changed and judged.decision.verdict is Verdict.REJECTED
-        return is_newly_rejected or self._is_newly_flaky(judged)
-
-    def _is_newly_flaky(self, judged: Judged) -> bool:
-        return (
-            judged.evidence.contradictions > 0
-            and judged.evidence.flaky_since == self._recorder.recording.session
         )
 
     def _row(self, judged: Judged, name: str, store: HistoryStore) -> Row:
@@ -126,7 +98,7 @@ class Reporter(Edge):
             criteria=judged.criteria,
             decision=judged.decision,
             is_changed=judged.is_changed,
-            is_newly_flaky=self._is_newly_flaky(judged),
+            is_newly_flaky=self._recorder.judgements.is_newly_flaky(judged),
             flaky_since=since,
         )
 

@@ -62,8 +62,8 @@ class SessionEnding(NamedTuple):
 
 
 class Session(NamedTuple):
-    """A stored session. ``number`` is its place in this store; ``order`` (``None`` until concluded) is its place in
-    the history, the same in every store that holds it."""
+    """A stored session. ``number`` is its place in this store; ``order`` (``None`` until concluded) is its place
+    in the history of concluded sessions: 1, 2, 3 and so on, without gaps."""
 
     number: int
     facts: SessionFacts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +21,8 @@ def canonical(value: Any) -> str:
 
 def fingerprint(leaves: Mapping[str, Any]) -> str:
     """Return 16 hex digits of SHA-256 over dotted path -> value; the order of the leaves does not matter."""
+    import hashlib  # loads a cryptographic library, which not every use of a policy needs
+
     return hashlib.sha256(canonical(leaves).encode()).hexdigest()[:_FINGERPRINT_DIGITS]
 
 

@@ -9,9 +9,8 @@ from pytest_causal.errors import ConfigError, UsageError
 from pytest_causal.policy.json_document import parse_json
 from pytest_causal.policy.provenance import Given, Layer, Source
 from pytest_causal.policy.tree import TreeError, flatten
-from pytest_causal.settings.flags import SET_FLAG
 from pytest_causal.settings.scalars import shown
-from pytest_causal.settings.table import LEGACY_POLICY_ENV, POLICY_ENV, POLICY_ENV_PREFIX
+from pytest_causal.settings.table import LEGACY_POLICY_ENV, POLICY_ENV, POLICY_ENV_PREFIX, SET_FLAG
 
 if TYPE_CHECKING:
     from pytest_causal.policy.overrides import Overrides

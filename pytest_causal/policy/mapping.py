@@ -117,7 +117,7 @@ class PolicyMapping(PolicySection):
     @property
     def fingerprint(self) -> str:
         """16 hex digits that are equal for equal values, also between processes and machines."""
-        return self._shared.fingerprint
+        return fingerprint(self._shared.leaves)
 
     def observe(self, path: str, value: object) -> None:
         """Note that the system under test reported ``value`` as in force at the dotted ``path``.
@@ -192,7 +192,6 @@ class _Shared:
         self.leaves = dict(sorted(leaves.items()))  # one order in every process
         self.secrets = secrets
         self.entries = _entries(self.leaves)
-        self.fingerprint = fingerprint(self.leaves)
         self._reads: dict[tuple[str, ReadHow], Read] = {}
 
     def read(self, path: str, how: ReadHow) -> Read:

@@ -1,11 +1,10 @@
 """Profiles: named, immutable sets of policy values, one JSON file each.
 
-A profile is read, never written: its content hash is kept, so that one changed while in use is noticed.
+A profile is read, never written: its content is kept, so that one changed while in use is noticed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,12 +41,12 @@ class Profile:
     """A profile as read.
 
     ``leaves`` is dotted path -> value, in the order written; ``kpi`` is set -> metric -> limit name -> number.
-    ``sha256`` (hex) is the hash of the file's bytes. ``is_bare`` says that the file is the values alone.
+    ``content`` is the whole file. ``is_bare`` says that the file is the values alone.
     """
 
     name: str
     path: Path
-    sha256: str
+    content: bytes
     leaves: Mapping[str, Any]
     extends: str = ""
     description: str = ""
@@ -61,10 +60,17 @@ class Profile:
         prefix = () if self.is_bare else ("values",)
         return self.document.line((*prefix, *path.split(".")))
 
+    @property
+    def sha256(self) -> str:
+        """The hash of the file's content, in hex."""
+        import hashlib
+
+        return hashlib.sha256(self.content).hexdigest()
+
     def has_changed(self) -> bool:
         """Return whether the file on disk is no longer the one that was read."""
         try:
-            return hashlib.sha256(read_bytes(self.path)).hexdigest() != self.sha256
+            return read_bytes(self.path) != self.content
         except (FileNotFoundError, ConfigError):
             return True
 
@@ -146,7 +152,7 @@ def _read(name: str, path: Path, content: bytes) -> Profile:
     return Profile(
         name=name,
         path=path,
-        sha256=hashlib.sha256(content).hexdigest(),
+        content=content,
         leaves=_leaves(data["values"], document, is_bare=is_bare),
         extends=data.get("extends", ""),
         description=data.get("description", ""),

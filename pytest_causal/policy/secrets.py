@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
@@ -38,6 +37,8 @@ def read_value(path: str, value: Any, secrets: frozenset[str]) -> str:
     text = canonical(value)
     if path not in secrets:
         return text
+    import hashlib
+
     return canonical("sha256:" + hashlib.sha256(f"{path}={text}".encode()).hexdigest())
 
 

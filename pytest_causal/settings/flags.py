@@ -6,9 +6,8 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pytest_causal.settings.table import SETTINGS, Kind, Setting
+from pytest_causal.settings.table import SET_FLAG, SETTINGS, Kind, Setting
 
-SET_FLAG = "--causal-set"
 SET_DEST = "causal_set"
 
 

@@ -95,6 +95,7 @@ class Setting(NamedTuple):
 ENV_PREFIX = "CAUSAL_"
 POLICY_ENV = "CAUSAL_POLICY"
 POLICY_ENV_PREFIX = "CAUSAL_POLICY__"
+SET_FLAG = "--causal-set"
 LEGACY_POLICY_ENV = "MM_RUNTIME_OVERRIDES_JSON"
 RESERVED_ENV = frozenset({POLICY_ENV, "CAUSAL_POLICY_FILE", "CAUSAL_RESULT_FILE"})
 """Variables of ours that are no settings: policy values, and the protocol with a command under trial."""

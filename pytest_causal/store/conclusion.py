@@ -30,7 +30,7 @@ _OVERLAPPING = """
     WHERE mine.number = ?
 """
 _STATES = """
-    SELECT evidence.* FROM temp.present JOIN evidence ON evidence.scenario_id = present.id
+    SELECT evidence.* FROM json_each(?) AS wanted JOIN evidence ON evidence.scenario_id = wanted.value
     WHERE evidence.criteria_id = ?
 """
 _WITHOUT_STATE = """
@@ -98,9 +98,10 @@ class SqliteConclusion(SqliteLedger):
         """Return scenarios of this session that another concluded session of the same key also ran."""
         return self._ids(_OVERLAPPING, self._session.number) if self._session else frozenset()
 
-    def evidence(self, criteria_key: str) -> Iterator[Evidence]:
-        """Yield all running states, under these criteria, of the scenarios of the session being concluded."""
-        rows = self._connection.execute(_STATES, (self._criteria_id(criteria_key),)).fetchall()
+    def evidence(self, criteria_key: str, scenario_ids: Iterable[int]) -> Iterator[Evidence]:
+        """Yield all running states of these scenarios under these criteria."""
+        wanted = json.dumps(sorted(scenario_ids))
+        rows = self._connection.execute(_STATES, (wanted, self._criteria_id(criteria_key))).fetchall()
         return map(evidence_from, rows)
 
     def scenarios_without_state(self, criteria_key: str) -> frozenset[int]:

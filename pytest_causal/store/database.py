@@ -45,15 +45,10 @@ class Database:
     def __init__(self, path: Path, *, mode: str, busy_seconds: float) -> None:
         """Open ``path``; ``mode`` is ``rw``, ``ro`` or ``PAST_LOG``. Raises StoreError and its kin."""
         self.path = path
-        self.is_writable = mode == "rw"
         self.on_rollback: Callable[[], None] = _nothing
         self._pid = os.getpid()
         with translated(path):
-            self._connection: sqlite3.Connection | None = sqlite3.connect(
-                f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=busy_seconds
-            )
-            for setting in _SETTINGS:
-                self._connection.execute(setting)
+            self._connection: sqlite3.Connection | None = _connect(path, mode, busy_seconds)
         self._busy_seconds = busy_seconds
 
     @property
@@ -123,6 +118,19 @@ class Database:
         connection, self._connection = self._connection, None
         with translated(self.path):
             connection.close()
+
+
+def _connect(path: Path, mode: str, busy_seconds: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=busy_seconds
+    )
+    try:
+        for setting in _SETTINGS:
+            connection.execute(setting)  # may read the file, and find it damaged
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 @contextmanager

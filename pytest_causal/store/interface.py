@@ -96,8 +96,8 @@ class Conclusion(Ledger, Protocol):
     def overlapping_scenarios(self) -> frozenset[int]:
         """Return scenarios of this session that another concluded session of the same key also ran."""
 
-    def evidence(self, criteria_key: str) -> Iterator[Evidence]:
-        """Yield all running states, under these criteria, of the scenarios of the session being concluded."""
+    def evidence(self, criteria_key: str, scenario_ids: Iterable[int]) -> Iterator[Evidence]:
+        """Yield all running states of these scenarios under these criteria."""
 
     def scenarios_without_state(self, criteria_key: str) -> frozenset[int]:
         """Return scenarios of this session that have older concluded units but no state under these criteria."""

@@ -55,15 +55,16 @@ def set_aside(path: Path, examined: FileIdentity | None, now_us: int) -> Path | 
     return target
 
 
-def set_aside_strays(path: Path, now_us: int) -> Path | None:
-    """Move aside log files beside a database that is absent or empty; SQLite would delete them.
+def set_aside_stray_log(path: Path, now_us: int) -> Path | None:
+    """Move aside a write-ahead log beside a database that is absent or empty; SQLite would delete it.
 
-    Returns the name that the database they belong to would have, or ``None`` if there were none.
+    Returns the name that the database it belongs to would have, or ``None`` if there was no such log. (A rollback
+    journal alone holds nothing new: it is what making a store leaves when it is killed.)
     """
-    strays = [suffix for suffix in COMPANIONS if _is_filled(companion(path, suffix))]
+    has_log = _is_filled(companion(path, "-wal"))
     # A store that is being made this moment grows before its log does, so it is looked at after the log.
     database = examine(path)
-    if not strays or (database is not None and database.size_bytes):
+    if not has_log or (database is not None and database.size_bytes):
         return None
     target = _free_name(path, now_us)
     _move_companions(path, target)

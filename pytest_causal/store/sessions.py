@@ -27,12 +27,12 @@ _STORED_RUNS = """
     UPDATE sessions SET first_run = coalesce(first_run, ?), last_run = ?, runs = runs + ?
     WHERE number = ? AND state = 'running'
 """
-# A logical clock: where a wall clock was set back, the next session still comes after all that went before it.
+# Numbered without gaps, in the order in which sessions end: a wall clock that was set back changes nothing.
 _END = """
     UPDATE sessions SET
         state = :state, finished_us = :finished_us, exit_status = :exit_status, broken = :broken,
         is_dirty = coalesce(:is_dirty, is_dirty),
-        ord = max(:finished_us, (SELECT coalesce(max(ord), 0) FROM sessions) + 1)
+        ord = (SELECT coalesce(max(ord), 0) FROM sessions) + 1
     WHERE number = :number AND ord IS NULL
 """
 _ONE = "SELECT * FROM sessions WHERE number = ?"

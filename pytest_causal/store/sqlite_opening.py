@@ -18,7 +18,7 @@ from pytest_causal.store.migrations import (
     read_version,
 )
 from pytest_causal.store.ownership import check_log, check_not_a_document, check_owner, check_schema, has_log
-from pytest_causal.store.quarantine import holding, set_aside, set_aside_strays
+from pytest_causal.store.quarantine import holding, set_aside, set_aside_stray_log
 
 
 class Opened(NamedTuple):
@@ -115,9 +115,9 @@ def _open_held(path: Path, busy_seconds: float, steps: tuple[Migration, ...], no
         notices.append(
             f"{error.what}; it was set aside as {set_aside(path, file, now_us)} and a new one begun"
         )
-    strays = set_aside_strays(path, now_us)
-    if strays is not None:
-        notices.append(f"log files without a history store were set aside as {strays}-*")
+    stray = set_aside_stray_log(path, now_us)
+    if stray is not None:
+        notices.append(f"a write-ahead log without its history store was set aside as {stray}-wal")
     make_empty_file(path)
     _prepare(path, busy_seconds, steps)
     opened = _open_ready(path, busy_seconds, steps)

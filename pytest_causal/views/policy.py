@@ -10,8 +10,7 @@ from pytest_causal.policy.in_force import Policy
 from pytest_causal.policy.provenance import Layer, Leaf, Source
 from pytest_causal.policy.secrets import MASK
 from pytest_causal.policy.tree import thawed
-from pytest_causal.settings.flags import SET_FLAG
-from pytest_causal.settings.table import POLICY_ENV_PREFIX
+from pytest_causal.settings.table import POLICY_ENV_PREFIX, SET_FLAG
 from pytest_causal.views.escape import terminal
 from pytest_causal.views.tables import Column, Table, cell
 

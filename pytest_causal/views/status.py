@@ -11,10 +11,11 @@ from pytest_causal.model.evidence import Reason, Verdict
 from pytest_causal.model.run import Outcome
 from pytest_causal.model.session import Session, SessionState
 from pytest_causal.model.status import ScenarioStatus
+from pytest_causal.rules.attention import importance
 from pytest_causal.rules.eligibility import clean_sessions_needed, failure_rate_bound
 from pytest_causal.rules.renames import Suggestion
 from pytest_causal.views.escape import shell_word, terminal
-from pytest_causal.views.summary import VERDICT_MARKS, Line, importance, verdict_counts
+from pytest_causal.views.summary import VERDICT_MARKS, Line, verdict_counts
 from pytest_causal.views.tables import Cell, Column, Table, cell
 from pytest_causal.views.times import stamp_or_none, utc_minutes, utc_stamp
 from pytest_causal.views.words import VERDICT_WORDS, bound_percent, evidence_words, plural, reason_words

@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 from pytest_causal.model.evidence import Criteria, Decision, Evidence, Verdict
 from pytest_causal.model.run import Outcome
+from pytest_causal.rules.attention import WORST_FIRST, importance
 from pytest_causal.views.escape import terminal
 from pytest_causal.views.words import VERDICT_WORDS, evidence_words, plural
 
-_WORST_FIRST = (Verdict.REJECTED, Verdict.INCONCLUSIVE, Verdict.INERT, Verdict.NOT_YET, Verdict.ELIGIBLE)
-_RANK = {verdict: rank for rank, verdict in enumerate(_WORST_FIRST)}
 VERDICT_MARKS = {
     Verdict.REJECTED: ("red", "bold"),
     Verdict.INCONCLUSIVE: ("yellow",),
@@ -53,12 +52,6 @@ class SessionView(NamedTuple):
     is_trusted: bool = True
     is_finished: bool = True
     notices: Sequence[str] = ()
-
-
-def importance(verdict: Verdict, *, is_newly_flaky: bool, is_changed: bool) -> tuple[int, int, bool]:
-    """Return a sort key: rejected first, then newly flaky, then worst verdict first with changed before unchanged."""
-    pressing = 0 if verdict is Verdict.REJECTED else 1 if is_newly_flaky else 2
-    return pressing, _RANK[verdict], not is_changed
 
 
 def order_rows(rows: Sequence[Row]) -> list[Row]:
@@ -124,7 +117,7 @@ def verdict_counts(verdicts: Mapping[Verdict, int]) -> str:
     """Return how many scenarios have each verdict, in words, worst first."""
     counted = Counter(verdicts)
     return ", ".join(
-        f"{counted[verdict]:,} {VERDICT_WORDS[verdict]}" for verdict in _WORST_FIRST if counted[verdict]
+        f"{counted[verdict]:,} {VERDICT_WORDS[verdict]}" for verdict in WORST_FIRST if counted[verdict]
     )
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_causal.actions.conclude import Judged, conclude_session
+from pytest_causal.actions.conclude import conclude_session
+from pytest_causal.actions.judgements import Judged
 from pytest_causal.model.evidence import Criteria
 from pytest_causal.model.run import Cause, Outcome, Phase, Read, Run
 from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState
-from pytest_causal.store.interface import HistoryStore
+from pytest_causal.store.interface import NO_READS, HistoryStore
 from pytest_causal.store.opening import open_store
 
 NOW_US = 1_763_700_000_000_000
@@ -32,6 +33,7 @@ class History:
     def __init__(self, store: HistoryStore) -> None:
         self.store = store
         self.criteria = Criteria(min_runs=2)
+        self.is_valid = lambda reads_id: reads_id == NO_READS
         self._number = itertools.count(1)
 
     def runs(
@@ -66,9 +68,15 @@ class History:
         self, session: int, *, finished_us: int | None = None, state: SessionState = SessionState.FINISHED
     ) -> dict[str, Judged]:
         at = NOW_US + session * 1_000_000 if finished_us is None else finished_us
-        _, judged = conclude_session(
-            self.store, session, SessionEnding(state=state, finished_us=at), self.criteria
+        _, judgements = conclude_session(
+            self.store,
+            session,
+            SessionEnding(state=state, finished_us=at),
+            self.criteria,
+            is_valid=self.is_valid,
         )
+        judged = judgements.shown()
+        assert len(judged) == sum(judgements.counts.values())
         names = self.store.scenario_names([each.scenario_id for each in judged])
         return {names[each.scenario_id]: each for each in judged}
 

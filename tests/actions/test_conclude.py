@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_causal.actions.conclude import Judged, conclude_dead_sessions, conclude_session, recompute
+from pytest_causal.actions.conclude import conclude_dead_sessions, conclude_session, recompute
+from pytest_causal.actions.judgements import Judged
 from pytest_causal.errors import DataError
 from pytest_causal.model.evidence import Criteria, Evidence, Reason, Unit, Verdict
 from pytest_causal.model.run import Read
@@ -72,10 +73,10 @@ def test_p11_an_unfinished_session_can_speak_against_a_scenario_and_not_for_it(h
 def test_a_session_broken_as_a_whole_cannot_vouch(history) -> None:
     session = history.begin({"a": "p", **{f"x{n}": "e" for n in range(9)}}, error="ConnectionError")
     ending = SessionEnding(state=SessionState.FINISHED, finished_us=10**15)
-    ending, judged = conclude_session(history.store, session, ending, history.criteria)
+    ending, judgements = conclude_session(history.store, session, ending, history.criteria)
     assert "ConnectionError" in ending.broken
     assert history.store.session(session).ending.broken == ending.broken
-    assert sum(each.evidence.passed for each in judged) == 0
+    assert sum(each.evidence.passed for each in judgements.shown()) == 0
 
 
 def test_incomplete_sessions_make_the_evidence_inconclusive_until_enough_whole_ones_follow(history) -> None:
@@ -87,6 +88,7 @@ def test_incomplete_sessions_make_the_evidence_inconclusive_until_enough_whole_o
     assert judged.decision.reasons == (Reason.INCOMPLETE,)
     more = needed(judged)
     assert more is not None
+    assert more == 18  # then two of the last twenty are left
     for _ in range(more):
         assert judged.decision.verdict is not Verdict.ELIGIBLE
         judged = history.session({"a": "p"})["a"]
@@ -119,6 +121,20 @@ def test_evidence_under_other_reads_is_kept_apart(history) -> None:
     states = {history.store.reads(state.reads_id): state for state in history.store.all_evidence()}
     assert (states[slow].units, states[slow].badness) == (2, 0)
     assert (states[fast].units, states[fast].badness) == (1, 1)
+
+
+def test_a_run_that_fails_before_it_reads_counts_against_its_scenario(history) -> None:
+    read = (Read(path="limit", value="30"),)
+    for _ in range(30):
+        judged = history.session({"a": "p"}, reads=read)["a"]
+    assert judged.decision.verdict is Verdict.ELIGIBLE
+    history.is_valid = lambda reads_id: True  # all that was read is still in force
+    assert history.session({"a": "e"})["a"].decision.verdict is not Verdict.ELIGIBLE, (
+        "read nothing: set-up broke"
+    )
+    judged = history.session({"a": "p"}, reads=read)["a"]
+    assert judged.evidence.errors == 1
+    assert judged.evidence.units == 32
 
 
 def test_shards_of_one_key_are_one_unit(history) -> None:

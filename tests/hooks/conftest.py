@@ -95,3 +95,27 @@ def suite(tmp_path: Path) -> Suite:
     root.mkdir()
     (root / "pytest.ini").write_text("[pytest]\n")
     return Suite(root)
+
+
+@dataclass
+class InnerSuite(Suite):
+    """The same, run by pytest inside this process: fast, for what neither loads, forks, kills nor distributes."""
+
+    pytester: pytest.Pytester
+    patch: pytest.MonkeyPatch
+
+    def run(self, *args: str, causal: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+        command = self.command(*args, causal=causal)
+        with self.patch.context() as patch:
+            for name in set(os.environ) - set(self.env()):
+                patch.delenv(name)
+            for name, value in self.env(**env).items():
+                patch.setenv(name, value)
+            result = self.pytester.runpytest_inprocess(*command[3:])
+        return subprocess.CompletedProcess(command, result.ret, str(result.stdout), str(result.stderr))
+
+
+@pytest.fixture
+def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> InnerSuite:
+    (pytester.path / "pytest.ini").write_text("[pytest]\n")
+    return InnerSuite(pytester.path, pytester, monkeypatch)

@@ -6,13 +6,13 @@ import pytest
 
 from pytest_causal.model.evidence import Criteria, Decision, Evidence, Reason, Verdict
 from pytest_causal.model.run import Outcome
+from pytest_causal.rules.attention import importance
 from pytest_causal.views.summary import (
     VERDICT_MARKS,
     Line,
     Row,
     SessionView,
     attention_lines,
-    importance,
     order_rows,
     summary_lines,
     verdict_counts,

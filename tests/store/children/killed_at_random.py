@@ -52,7 +52,7 @@ def kill_one(path: str, name: str) -> list[list[str]]:
         finally:
             os._exit(1)
     os.close(write_end)
-    time.sleep(random.uniform(0.0, 0.025))
+    time.sleep(random.uniform(0.001, 0.03))
     os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     assert os.WIFSIGNALED(status), "the process ended by itself"

@@ -1,0 +1,70 @@
+"""What a session's conclusion found: every verdict counted, and those kept that a person should see."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from pytest_causal.model.evidence import Criteria, Decision, Evidence, Verdict
+from pytest_causal.rules.attention import importance
+
+
+class Judged(NamedTuple):
+    """One scenario after a session: its evidence, the verdict on it, and the verdict before."""
+
+    scenario_id: int
+    evidence: Evidence
+    criteria: Criteria
+    decision: Decision
+    verdict_before: Verdict | None
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether this session changed the verdict, or is the first to give one."""
+        return self.verdict_before is not self.decision.verdict
+
+
+class Judgements:
+    """The verdicts of one session: all of them counted, and those kept that a person should see.
+
+    Memory does not grow with the suite: at most ``limit`` scenarios are kept (``None``: all), and beside them those
+    that were newly rejected or were seen to be flaky for the first time.
+    """
+
+    def __init__(self, session: int = 0, limit: int | None = None) -> None:
+        self._session = session
+        self._limit = limit
+        self._kept: list[Judged] = []
+        self._pressing: list[Judged] = []
+        self.counts: Counter[Verdict] = Counter()
+
+    def add(self, judged: Judged) -> None:
+        """Count a verdict, and keep it if it is among those to be seen."""
+        self.counts[judged.decision.verdict] += 1
+        if self._limit is not None and self.is_pressing(judged):
+            self._pressing.append(judged)
+            return
+        self._kept.append(judged)
+        if self._limit is not None and len(self._kept) > 2 * self._limit + 100:
+            self._kept = self._most_important()
+
+    def shown(self) -> list[Judged]:
+        """Return the scenarios that were kept."""
+        return [*self._pressing, *self._most_important()]
+
+    def is_newly_flaky(self, judged: Judged) -> bool:
+        """Whether this session was the first in which the scenario contradicted itself."""
+        return judged.evidence.contradictions > 0 and judged.evidence.flaky_since == self._session
+
+    def is_pressing(self, judged: Judged) -> bool:
+        """Whether a person must be told, however little is to be shown."""
+        is_newly_rejected = judged.decision.verdict is Verdict.REJECTED and judged.is_changed
+        return is_newly_rejected or self.is_newly_flaky(judged)
+
+    def _most_important(self) -> list[Judged]:
+        return self._kept if self._limit is None else sorted(self._kept, key=self._importance)[: self._limit]
+
+    def _importance(self, judged: Judged) -> tuple[int, int, bool]:
+        return importance(
+            judged.decision.verdict, is_newly_flaky=self.is_newly_flaky(judged), is_changed=judged.is_changed
+        )
