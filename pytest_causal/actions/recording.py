@@ -47,6 +47,7 @@ class Recording:
         self.recorded = 0
         self.lost = 0
         self.problems: list[str] = []
+        self.notices: list[str] = []
 
     @property
     def session(self) -> int:
@@ -129,8 +130,7 @@ class Recording:
 
     def _begin(self) -> HistoryStore:
         self._store = store = self._opener()
-        for notice in store.notices:
-            self._note(notice)
+        self.notices += store.notices
         self._session = store.begin_session(self._facts)
         return store
 

@@ -103,9 +103,7 @@ def find_place(store: str | None = None) -> Place:
 
 
 def policy_in_force(place: Place) -> dict[str, str]:
-    """Return dotted path -> canonical JSON of the policy in force. Raises ConfigError."""
-    from pytest_causal.policy.canonical import canonical
+    """Return dotted path -> the text that a read of the value in force is recorded as. Raises ConfigError."""
     from pytest_causal.policy.layers import resolve_policy
 
-    policy = resolve_policy(place.settings, cli=(), env=os.environ, root=place.config.root)
-    return {path: canonical(value) for path, value in policy.flat.items()}
+    return resolve_policy(place.settings, cli=(), env=os.environ, root=place.config.root).read_values

@@ -20,10 +20,11 @@ from pytest_causal.hooks.rootdir import Root, settle_root
 from pytest_causal.settings.flags import add_options as add_table_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pytest_causal.model.session import SessionFacts
     from pytest_causal.policy.in_force import Policy
+    from pytest_causal.policy.mapping import PolicyMapping
     from pytest_causal.settings.sources import Settings
 
 
@@ -56,6 +57,7 @@ def _activate_worker(config: pytest.Config) -> None:
         return  # the controller does not record
     carried = json.loads(handed)
     policy = PolicyMapping.from_json(carried["policy"])
+    _register_targets(config, carried["targets"], policy)
     taker = NoteTaker(infrastructure_errors=carried["infrastructure_errors"], default_policy=policy)
     register_note_taker(config, taker)
     config.pluginmanager.register(WorkerEnd(taker), "causal-worker-end")
@@ -70,6 +72,7 @@ def _activate_recorder(config: pytest.Config, root: Root, settings: Settings, po
     from pytest_causal.views.escape import terminal
 
     mapping = policy.mapping()
+    _register_targets(config, settings.targets, mapping)
     taker = NoteTaker(infrastructure_errors=settings.infrastructure_errors, default_policy=mapping)
     recording = Recording(
         lambda: open_store(settings.store, busy_seconds=settings.busy_seconds),
@@ -77,10 +80,10 @@ def _activate_recorder(config: pytest.Config, root: Root, settings: Settings, po
         busy_seconds=settings.busy_seconds,
     )
     if root.warning:
-        recording.problems.append(root.warning)
+        recording.notices.append(root.warning)
     strips_groups = getattr(config.option, "dist", "no") == "loadgroup"
     folding = Folding(_cleaner(settings), prefix=root.prefix, strips_groups=strips_groups)
-    recorder = Recorder(recording, folding, taker, settings, lambda: policy.read_values)
+    recorder = Recorder(recording, folding, taker, settings, policy)
     register_note_taker(config, taker)
     manager = config.pluginmanager
     manager.register(recorder, "causal-recorder")
@@ -92,9 +95,17 @@ def _activate_recorder(config: pytest.Config, root: Root, settings: Settings, po
             {
                 "infrastructure_errors": settings.infrastructure_errors,
                 "policy": mapping.to_json(),
+                "targets": settings.targets,
             }
         )
         manager.register(DistributionHooks(recorder, handover), "causal-distribution")
+
+
+def _register_targets(config: pytest.Config, names: Sequence[str], policy: PolicyMapping) -> None:
+    if names:
+        from pytest_causal.hooks.targets import TargetHooks
+
+        config.pluginmanager.register(TargetHooks(names, policy), "causal-targets")
 
 
 def _cleaner(settings: Settings) -> Callable[[str], str]:

@@ -81,12 +81,17 @@ class NoteTaker(Edge):
         self.scenario_of: dict[str, str] = {}
 
     @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Read the ``scenario`` markers; a wrong one is a usage error before anything runs."""
         for item in items:
             marker = item.get_closest_marker("scenario")
             if marker is not None:
                 mark = read_mark(marker, item.nodeid)
+                if mark.reads:
+                    try:
+                        _session_policy(config).check_paths(mark.reads)
+                    except CausalError as error:
+                        raise _wrong_mark(item.nodeid, f"reads: {error}") from error
                 item.stash[item_notes_key] = ItemNotes(mark=mark)
                 self.declarations[mark.declaration.scenario] = mark.declaration
                 self.scenario_of[item.nodeid] = mark.declaration.scenario

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +20,7 @@ from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import SessionEnding, SessionState
 
 if TYPE_CHECKING:
+    from pytest_causal.policy.in_force import Policy
     from pytest_causal.settings.sources import Settings
 
 _UNFINISHED_STATUSES = frozenset(
@@ -36,7 +37,7 @@ class Recorder(Edge):
         folding: Folding,
         taker: NoteTaker,
         settings: Settings,
-        policy_values: Callable[[], Mapping[str, str]],
+        policy: Policy,
     ) -> None:
         super().__init__()
         self.recording = recording
@@ -44,7 +45,7 @@ class Recorder(Edge):
         self.judgements = Judgements()
         self.ending: SessionEnding | None = None
         self._folding = folding
-        self._policy_values = policy_values
+        self._policy = policy
         self._taker = taker
         self._selected: dict[Key, None] = {}
         self._is_interrupted = False
@@ -113,7 +114,7 @@ class Recorder(Edge):
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """End the session in the store. With ``strict`` a record that is not whole fails a run that passed."""
         self._conclude(session, exitstatus)
-        if self.settings.strict and self.problems() and exitstatus == pytest.ExitCode.OK:
+        if self.settings.strict and not self._is_whole() and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = ExitCode.IO_ERROR
 
     @guarded
@@ -136,12 +137,21 @@ class Recorder(Edge):
             ending,
             self.settings.criteria,
             declarations,
+            policy=lambda: self._policy.read_values,
             show=None if is_full else self.settings.summary_lines,
         )
 
+    def _is_whole(self) -> bool:
+        recording = self.recording
+        return not (self.fault or self._taker.fault or recording.problems or recording.lost)
+
     def problems(self) -> list[str]:
         """Return what a person must be told about the record, a line each."""
-        found = list(self.recording.problems)
+        found = [*self.recording.notices, *self.recording.problems]
+        for path in self._policy.changed_profiles():
+            found.append(
+                f"profile {path} was changed during this session, which kept the values it began with"
+            )
         found += [fault for fault in (self.fault, self._taker.fault) if fault and fault not in found]
         if self.recording.lost:
             found.append(f"{self.recording.lost} runs of this session are not in the history")

@@ -90,7 +90,7 @@ class SqliteConclusion(SqliteLedger):
             connection.execute(_FILL_PRESENT, place)
 
     def tallies(self) -> Iterator[Tally]:
-        """Yield one tally per (scenario, reads) of the session being concluded, with its order already given out."""
+        """Yield one tally per (scenario, reads) of the session being concluded, by scenario, with its order given out."""
         if self._session is not None:
             yield from self._counter.tallies([self._session])
 

@@ -16,7 +16,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 from pytest_causal.model.evidence import Tally
 from pytest_causal.model.run import Outcome, Read
@@ -108,7 +108,10 @@ class UnitCounter:
             del held[:ready]
 
     def tallies(self, sessions: Sequence[CountedSession], wanted: str | None = None) -> Iterator[Tally]:
-        """Count one unit: the sessions of one key in their order; ``wanted`` is a JSON array of scenario ids."""
+        """Count one unit: the sessions of one key in their order; ``wanted`` is a JSON array of scenario ids.
+
+        Tallies come by scenario, then reads.
+        """
         groups: dict[_GroupKey, _Group] = {}
         for session in sessions:
             self._count(session, wanted, groups)
@@ -118,7 +121,9 @@ class UnitCounter:
             place = (scenario_id, united.get((scenario_id, arm), reads_id))
             if found.setdefault(place, group) is not group:
                 found[place].absorb(group)
-        return (group.tally(*place) for place, group in found.items() if any(group.counts))
+        return (
+            group.tally(*place) for place, group in sorted(found.items(), key=_place) if any(group.counts)
+        )
 
     def _count(self, session: CountedSession, wanted: str | None, groups: dict[_GroupKey, _Group]) -> None:
         """Count the runs of a session, by scenario, arm and reads."""
@@ -213,3 +218,4 @@ _KINDS = {
     for cause in (CAUSE_NONE, CAUSE_OTHER, CAUSE_INFRASTRUCTURE)
 }
 _order = attrgetter("order")
+_place = itemgetter(0)

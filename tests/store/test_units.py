@@ -153,6 +153,12 @@ class TestReads:
         _, tallies = make.session(store, runs)
         assert [counts(tally) for tally in tallies] == [{"passed": 1}, {"failed": 1}]
 
+    def test_tallies_come_by_scenario(self, store, make):
+        one, two = make.reads(a=1), make.reads(a=2)
+        runs = [make.run(name, reads=reads) for reads in (two, one) for name in ("b", "a")]
+        _, tallies = make.session(store, runs)
+        assert [tally.scenario_id for tally in tallies] == [1, 1, 2, 2]
+
     def test_arms_that_read_the_same_are_one_unit(self, store, make):
         reads = make.reads(a=1)
         _, (tally,) = make.session(
