@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from operator import attrgetter
 
 from pytest_causal.actions.judgements import Judged, Judgements
-from pytest_causal.model.evidence import Criteria, Evidence, Tally
+from pytest_causal.model.evidence import Criteria, Decision, Evidence, Tally
 from pytest_causal.model.session import SessionEnding, SessionState
 from pytest_causal.rules.eligibility import decide_eligibility, fold
 from pytest_causal.rules.evidence_union import combine
@@ -20,6 +20,9 @@ from pytest_causal.rules.session_health import diagnose
 from pytest_causal.store.interface import NO_READS, Conclusion, HistoryStore, Ledger
 
 _CHUNK = 500
+_LAST_RUN = Evidence._fields.index("last_run_us")
+_TALLY_LAST_RUN = Tally._fields.index("last_run_us")
+_last_order = attrgetter("last_order")
 
 
 def conclude_session(
@@ -47,8 +50,8 @@ def conclude_session(
             declaration = declared.get(tally.scenario_id)
             by_criteria[declaration.criteria_over(general) if declaration else general].append(tally)
         for criteria, tallies in by_criteria.items():
-            judge = _Judge(criteria, is_valid, ending.finished_us)
-            for judged in _fold_group(conclusion, judge, tallies):
+            bench = _Bench(criteria, is_valid, ending.finished_us)
+            for judged in _fold_group(conclusion, bench, tallies):
                 judgements.add(judged)
     return ending, judgements
 
@@ -62,74 +65,100 @@ def conclude_dead_sessions(store: HistoryStore, criteria: Criteria, now_us: int)
     return len(dead)
 
 
-class _Judge(NamedTuple):
-    """Judges scenarios under one set of criteria."""
+class _Bench:
+    """Folds and judges scenarios under one set of criteria.
 
-    criteria: Criteria
-    is_valid: Callable[[int], bool]
-    now_us: int
+    Most scenarios of a suite have the same history but for their names: what was folded and judged once is
+    remembered by everything that it depends on.
+    """
 
-    def judge(self, states: Sequence[Evidence], before: Sequence[Evidence]) -> Judged:
-        """Judge a scenario by the states of this session and those before that they did not replace."""
-        evidence = states[0]
-        if len(states) > 1 or before:
-            written = {state.reads_id for state in states}
-            others = [
-                each for each in before if each.reads_id not in written and self.is_valid(each.reads_id)
-            ]
-            evidence = combine([*states, *others], self.criteria) if others or len(states) > 1 else evidence
-        verdicts = {each.last_order: each.verdict for each in before}
-        return Judged(
-            scenario_id=evidence.scenario_id,
-            evidence=evidence,
-            criteria=self.criteria,
-            decision=decide_eligibility(evidence, self.criteria, self.now_us),
-            verdict_before=verdicts[max(verdicts)] if verdicts else None,
-        )
+    def __init__(self, criteria: Criteria, is_valid: Callable[[int], bool], now_us: int) -> None:
+        self.criteria = criteria
+        self._is_valid = is_valid
+        self._now_us = now_us
+        self._known: dict[object, tuple[Evidence, Decision]] = {}
+
+    def bring_forward(self, old: Evidence | None, tally: Tally) -> tuple[Evidence, Decision]:
+        """Fold one unit into a state, or begin one, and judge the state for itself."""
+        if not tally.runs:
+            return self._computed(old, tally)
+        history = (old[2:_LAST_RUN], old[_LAST_RUN + 1 :]) if old is not None else None
+        key = (history, tally[2:_TALLY_LAST_RUN], tally[_TALLY_LAST_RUN + 1 :])
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._computed(old, tally)
+            return known
+        alike, decision = known
+        ids, rest = (tally.scenario_id, tally.reads_id), alike[_LAST_RUN + 1 :]
+        return Evidence._make((*ids, *alike[2:_LAST_RUN], tally.last_run_us, *rest)), decision
+
+    def judge(self, states: Sequence[tuple[Evidence, Decision]], before: Sequence[Evidence]) -> Judged:
+        """Judge a scenario by its states of this session, and by those before that they did not replace."""
+        evidence, decision = states[0]
+        if len(states) > 1 or len(before) > 1 or (before and before[0].reads_id != evidence.reads_id):
+            evidence = self._united([state for state, _ in states], before)
+            decision = decide_eligibility(evidence, self.criteria, self._now_us)
+        verdict_before = max(before, key=_last_order).verdict if before else None
+        return Judged(evidence.scenario_id, evidence, self.criteria, decision, verdict_before)
+
+    def judged_alone(self, state: Evidence) -> tuple[Evidence, Decision]:
+        """Return a state with the decision on it."""
+        return state, decide_eligibility(state, self.criteria, self._now_us)
+
+    def _computed(self, old: Evidence | None, tally: Tally) -> tuple[Evidence, Decision]:
+        return self.judged_alone(fold(old or _fresh(tally), tally, self.criteria))
+
+    def _united(self, states: Sequence[Evidence], before: Sequence[Evidence]) -> Evidence:
+        written = {state.reads_id for state in states}
+        others = [each for each in before if each.reads_id not in written and self._is_valid(each.reads_id)]
+        return combine([*states, *others], self.criteria)
 
 
-def _fold_group(conclusion: Conclusion, judge: _Judge, tallies: Sequence[Tally]) -> Iterator[Judged]:
+def _fold_group(conclusion: Conclusion, bench: _Bench, tallies: Sequence[Tally]) -> Iterator[Judged]:
     """Fold what one set of criteria is for, a chunk at a time, because a suite may be large."""
-    redo = conclusion.overlapping_scenarios() | conclusion.scenarios_without_state(judge.criteria.state_key)
+    redo = conclusion.overlapping_scenarios() | conclusion.scenarios_without_state(bench.criteria.state_key)
     start = 0
     while start < len(tallies):
         end = start + _CHUNK
         while end < len(tallies) and tallies[end].scenario_id == tallies[end - 1].scenario_id:
             end += 1  # a scenario is judged as a whole
-        yield from _fold_chunk(conclusion, judge, tallies[start:end], redo)
+        yield from _fold_chunk(conclusion, bench, tallies[start:end], redo)
         start = end
 
 
 def _fold_chunk(
-    conclusion: Conclusion, judge: _Judge, tallies: Sequence[Tally], redo: frozenset[int]
+    conclusion: Conclusion, bench: _Bench, tallies: Sequence[Tally], redo: frozenset[int]
 ) -> list[Judged]:
-    criteria, key = judge.criteria, judge.criteria.state_key
+    key = bench.criteria.state_key
     ids = {tally.scenario_id for tally in tallies}
-    before: dict[int, list[Evidence]] = defaultdict(list)
+    before: dict[int, list[Evidence]] = {}
     for state in conclusion.evidence(key, ids):
-        before[state.scenario_id].append(state)
+        before.setdefault(state.scenario_id, []).append(state)
     late = ids & redo
-    states: dict[int, list[Evidence]] = defaultdict(list)
+    states: dict[int, list[tuple[Evidence, Decision]]] = {}
     for tally in tallies:
-        old = next((each for each in before[tally.scenario_id] if each.reads_id == tally.reads_id), None)
+        id_ = tally.scenario_id
+        old = next((each for each in before.get(id_, ()) if each.reads_id == tally.reads_id), None)
         if old is not None and tally.order <= old.last_order:
-            late.add(tally.scenario_id)
-        elif tally.scenario_id not in late:
-            states[tally.scenario_id].append(fold(old or _fresh(tally), tally, criteria))
+            late.add(id_)
+        elif id_ not in late:
+            states.setdefault(id_, []).append(bench.bring_forward(old, tally))
     for id_ in late:
         states.pop(id_, None)
-    for state in recompute(conclusion, criteria, late).values() if late else ():
-        states[state.scenario_id].append(state)
-    judged = [judge.judge(of_scenario, before[id_]) for id_, of_scenario in states.items()]
+    for state in recompute(conclusion, bench.criteria, late).values() if late else ():
+        states.setdefault(state.scenario_id, []).append(bench.judged_alone(state))
+    judged = [bench.judge(of_scenario, before.get(id_, ())) for id_, of_scenario in states.items()]
     conclusion.put_evidence(key, list(_with_verdicts(states, judged)))
     return judged
 
 
-def _with_verdicts(states: Mapping[int, Sequence[Evidence]], judged: Iterable[Judged]) -> Iterator[Evidence]:
+def _with_verdicts(
+    states: Mapping[int, Sequence[tuple[Evidence, Decision]]], judged: Iterable[Judged]
+) -> Iterator[Evidence]:
     """Yield the states to be kept: each remembers what was last concluded of its scenario."""
     for each in judged:
-        for state in states[each.scenario_id]:
-            verdict = each.decision.verdict
+        verdict = each.decision.verdict
+        for state, _ in states[each.scenario_id]:
             yield state if state.verdict is verdict else state._replace(verdict=verdict)
 
 

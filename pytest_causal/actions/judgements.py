@@ -6,7 +6,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from pytest_causal.model.evidence import Criteria, Decision, Evidence, Verdict
-from pytest_causal.rules.attention import importance
+from pytest_causal.rules.attention import Importance, importance
 
 
 class Judged(NamedTuple):
@@ -34,7 +34,8 @@ class Judgements:
     def __init__(self, session: int = 0, limit: int | None = None) -> None:
         self._session = session
         self._limit = limit
-        self._kept: list[Judged] = []
+        self._kept: list[tuple[Importance, int, Judged]] = []
+        self._bar: Importance | None = None
         self._pressing: list[Judged] = []
         self.counts: Counter[Verdict] = Counter()
 
@@ -44,13 +45,19 @@ class Judgements:
         if self._limit is not None and self.is_pressing(judged):
             self._pressing.append(judged)
             return
-        self._kept.append(judged)
+        weight = importance(
+            judged.decision.verdict, is_newly_flaky=self.is_newly_flaky(judged), is_changed=judged.is_changed
+        )
+        if self._bar is not None and weight >= self._bar:
+            return
+        self._kept.append((weight, len(self._kept), judged))
         if self._limit is not None and len(self._kept) > 2 * self._limit + 100:
-            self._kept = self._most_important()
+            self._kept = sorted(self._kept)[: self._limit]
+            self._bar = self._kept[-1][0] if self._kept else (0, 0, False)
 
     def shown(self) -> list[Judged]:
         """Return the scenarios that were kept."""
-        return [*self._pressing, *self._most_important()]
+        return [*self._pressing, *(judged for _, _, judged in sorted(self._kept)[: self._limit])]
 
     def is_newly_flaky(self, judged: Judged) -> bool:
         """Whether this session was the first in which the scenario contradicted itself."""
@@ -60,11 +67,3 @@ class Judgements:
         """Whether a person must be told, however little is to be shown."""
         is_newly_rejected = judged.decision.verdict is Verdict.REJECTED and judged.is_changed
         return is_newly_rejected or self.is_newly_flaky(judged)
-
-    def _most_important(self) -> list[Judged]:
-        return self._kept if self._limit is None else sorted(self._kept, key=self._importance)[: self._limit]
-
-    def _importance(self, judged: Judged) -> tuple[int, int, bool]:
-        return importance(
-            judged.decision.verdict, is_newly_flaky=self.is_newly_flaky(judged), is_changed=judged.is_changed
-        )

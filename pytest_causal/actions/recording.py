@@ -20,9 +20,9 @@ from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState
 from pytest_causal.store.interface import HistoryStore
 
-BATCH_RUNS = 25
+BATCH_RUNS = 100
 """Runs that may wait to be committed together. Small, because they are what a kill can cost."""
-BATCH_SECONDS = 0.02
+BATCH_SECONDS = 0.1
 """How long a run may wait for others to join it."""
 RETRY_SECONDS = 1.0
 """How long to leave a store alone that was just busy or failed."""

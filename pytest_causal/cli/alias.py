@@ -68,6 +68,8 @@ def _join(place: Place, old: str, new: str) -> int:
     from pytest_causal.actions.alias import join_names
     from pytest_causal.actions.status import scenario_statuses
     from pytest_causal.cli.place import policy_in_force
+    from pytest_causal.store.interface import Alias
+    from pytest_causal.store.text import cut_name
     from pytest_causal.views.words import evidence_words
 
     if place.has_nothing_recorded():
@@ -76,8 +78,9 @@ def _join(place: Place, old: str, new: str) -> int:
     criteria, now_us = place.settings.criteria, clock.now_us()
     with place.writing() as store:
         check_known(store, old)
-        is_unseen = all(each.name != new for each in store.scenarios())
-        scenario = join_names(store, old, new, general=criteria, now_us=now_us)
+        is_unseen = all(each.name != cut_name(new) for each in store.scenarios())
+        names = Alias(old=old, new=new, created_us=now_us)
+        scenario = join_names(store, names, general=criteria, policy=policy)
         (status,) = scenario_statuses(store, [scenario], general=criteria, policy=policy, now_us=now_us)
     words = evidence_words(status.evidence, status.criteria, status.decision)
     lines = [Line(text=f"{terminal(old)} is {terminal(scenario.name)} from now on: {words}")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,6 @@ from pytest_causal.errors import CausalError, ExitCode
 from pytest_causal.views.escape import terminal
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
     from rich.text import Text
 
     from pytest_causal.views.summary import Line
@@ -28,6 +28,8 @@ _WIDTH_OF_A_FILE = 1000
 """Columns of a pipe or a file: nothing is cut or wrapped for want of room."""
 _GAP = 2
 """Spaces between columns."""
+_BLANKS_AT_THE_END = re.compile(r" +((?:\x1b\[[\d;]*m)*)$", re.MULTILINE)
+"""Blanks at the end of a line, and the styles that end with them."""
 _NARROWEST = 10
 """Columns that a wide cell has at least, however narrow the terminal."""
 
@@ -58,7 +60,7 @@ def write_json(document: dict[str, Any]) -> None:
 
 def note(text: str) -> None:
     """Write a line for a person to standard error."""
-    print(terminal(text), file=sys.stderr)  # noqa: T201 - this is the place where it is printed
+    print(terminal(text), file=sys.stderr, flush=True)  # noqa: T201 - this is the place where it is printed
 
 
 @contextmanager
@@ -117,10 +119,13 @@ class Screen:
     def table(self, table: Table) -> str:
         """Return a table, drawn."""
         from rich.table import Table as RichTable
+        from rich.text import Text
 
-        widths = _widths(table, self.width)
-        grid = RichTable(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), show_header=table.has_header)
-        for column, width in zip(table.columns, widths, strict=True):
+        # Gaps are columns of their own: versions of rich differ in what padding does to the width of the last one.
+        grid = RichTable(box=None, pad_edge=False, padding=0, show_header=table.has_header)
+        for place, (column, width) in enumerate(zip(table.columns, _widths(table, self.width), strict=True)):
+            if place:
+                grid.add_column(width=_GAP)
             grid.add_column(
                 column.header,
                 width=width,
@@ -129,24 +134,29 @@ class Screen:
                 header_style="dim",
             )
         for row in table.rows:
-            grid.add_row(*map(_text, row))
-        return self._drawn([grid])
+            cells = [part for each in row for part in (Text(), _text(each))]
+            grid.add_row(*cells[1:])
+        self._console.print(grid)
+        return self._drawn()
 
     def lines(self, lines: Sequence[Line]) -> str:
         """Return lines, drawn; long ones wrap."""
-        return self._drawn([_text((line,)) for line in lines])
+        for line in lines:
+            self._console.print(_text((line,)), overflow="fold")
+        return self._drawn()
 
     def unwrapped(self, lines: Sequence[Line]) -> str:
         """Return lines, drawn; long ones are left to the terminal to wrap, so that they can be copied whole."""
-        return self._drawn([_text((line,)) for line in lines], soft_wrap=True)
+        for line in lines:
+            self._console.print(_text((line,)), soft_wrap=True)
+        return self._drawn()
 
-    def _drawn(self, renderables: Iterable[RenderableType], *, soft_wrap: bool = False) -> str:
-        for renderable in renderables:
-            self._console.print(renderable, overflow="ignore" if soft_wrap else "fold", soft_wrap=soft_wrap)
+    def _drawn(self) -> str:
+        """Return what is on the paper, and clear it."""
         drawn = self._paper.getvalue()
         self._paper.seek(0)
         self._paper.truncate()
-        return "\n".join(line.rstrip() for line in drawn.split("\n"))
+        return _BLANKS_AT_THE_END.sub(r"\1", drawn)
 
 
 def _widths(table: Table, width: int) -> list[int]:

@@ -97,6 +97,11 @@ class Tally(NamedTuple):
     infrastructure: int = 0
     may_vouch: bool = True
 
+    @property
+    def runs(self) -> int:
+        """Executions that say something."""
+        return self.passed + self.failed + self.errors
+
 
 class Evidence(NamedTuple):
     """The running state of one scenario under one set of reads.

@@ -30,8 +30,8 @@ _OVERLAPPING = """
     WHERE mine.number = ?
 """
 _STATES = """
-    SELECT evidence.* FROM json_each(?) AS wanted JOIN evidence ON evidence.scenario_id = wanted.value
-    WHERE evidence.criteria_id = ?
+    SELECT evidence.* FROM json_each(?) AS wanted
+    CROSS JOIN evidence ON evidence.criteria_id = ? AND evidence.scenario_id = wanted.value
 """
 _WITHOUT_STATE = """
     SELECT present.id FROM temp.present JOIN scenarios ON scenarios.id = present.id
@@ -90,7 +90,7 @@ class SqliteConclusion(SqliteLedger):
             connection.execute(_FILL_PRESENT, place)
 
     def tallies(self) -> Iterator[Tally]:
-        """Yield one tally per (scenario, reads) of the session being concluded, by scenario, with its order given out."""
+        """Yield one tally per (scenario, reads) of the session being concluded, by scenario then reads."""
         if self._session is not None:
             yield from self._counter.tallies([self._session])
 

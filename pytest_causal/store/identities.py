@@ -45,12 +45,8 @@ _CRITERIA = _Statements(
 SCENARIOS = _Statements(
     find="SELECT name, id FROM scenarios WHERE name IN (SELECT value FROM json_each(?))",
     highest="SELECT coalesce(max(id), 0) FROM scenarios",
-    add="INSERT INTO scenarios (id, name) VALUES (?, ?)",
+    add="INSERT INTO scenarios (id, name, first_session) VALUES (?, ?, ?)",
 )
-_MARK_SEEN = """
-    UPDATE scenarios SET first_session = ?
-    WHERE first_session IS NULL AND id IN (SELECT value FROM json_each(?))
-"""
 _FIND_READS = "SELECT id FROM reads WHERE digest = ?"
 _HIGHEST_READS = "SELECT coalesce(max(id), 0) FROM reads"
 _ADD_READS = "INSERT INTO reads (id, digest) VALUES (?, ?)"
@@ -65,11 +61,11 @@ class Names:
         self._statements = statements
         self._ids: dict[str, int] = {}
 
-    def learn(self, connection: sqlite3.Connection, names: Collection[str]) -> list[int]:
-        """Make sure that each name has an id; return the ids of those that were not remembered."""
+    def learn(self, connection: sqlite3.Connection, names: Collection[str], *columns: object) -> None:
+        """Make sure that each name has an id. ``columns`` are what else the table keeps of a name that is new."""
         stored_as = {name: to_stored_name(name) for name in names if name not in self._ids}
         if not stored_as:
-            return []
+            return
         stored = dict.fromkeys(stored_as.values())
         found = dict(
             connection.execute(self._statements.find, (json.dumps(list(stored), ensure_ascii=False),))
@@ -78,10 +74,9 @@ class Names:
         if unseen:
             (highest,) = connection.execute(self._statements.highest).fetchone()
             added = list(enumerate(unseen, highest + 1))
-            connection.executemany(self._statements.add, added)
+            connection.executemany(self._statements.add, [(*each, *columns) for each in added])
             found.update((name, id_) for id_, name in added)
         self._ids.update((name, found[stored]) for name, stored in stored_as.items())
-        return list(found.values())
 
     def __getitem__(self, name: str) -> int:
         """Return the id of a name that was learnt."""
@@ -144,12 +139,6 @@ class Identities:
         self.metric_names = Names(_METRIC_NAMES)
         self.criteria = Names(_CRITERIA)
         self.reads = ReadSets()
-
-    def learn_scenarios(self, connection: sqlite3.Connection, names: Collection[str], session: int) -> None:
-        """Make sure that each scenario has an id, and that it says which session ran it first."""
-        learnt = self.scenarios.learn(connection, names)
-        if learnt:
-            connection.execute(_MARK_SEEN, (session, json.dumps(learnt)))
 
     def forget(self) -> None:
         """Forget what may have been learnt in a transaction that was undone."""

@@ -91,7 +91,7 @@ class Conclusion(Ledger, Protocol):
     """
 
     def tallies(self) -> Iterator[Tally]:
-        """Yield one tally per (scenario, reads) of the session being concluded, by scenario, with its order given out."""
+        """Yield one tally per (scenario, reads) of the session being concluded, by scenario then reads."""
 
     def overlapping_scenarios(self) -> frozenset[int]:
         """Return scenarios of this session that another concluded session of the same key also ran."""

@@ -53,7 +53,7 @@ def add_runs(
     connection: sqlite3.Connection, identities: Identities, session: int, runs: Sequence[Run]
 ) -> tuple[int, int]:
     """Write runs inside the caller's transaction; return the ids of the first and the last."""
-    identities.learn_scenarios(connection, [run.scenario for run in runs], session)
+    identities.scenarios.learn(connection, [run.scenario for run in runs], session)
     identities.nodes.learn(connection, [run.nodeid for run in runs if run.nodeid != run.scenario])
     scenarios, nodes, read_sets = identities.scenarios, identities.nodes, identities.reads
     (highest,) = connection.execute(_HIGHEST).fetchone()

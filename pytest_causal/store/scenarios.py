@@ -32,7 +32,8 @@ _DECLARE = """
     WHERE id = (SELECT coalesce(alias_of, id) FROM scenarios WHERE name = ?)
 """
 _ALL = """
-    SELECT id, name, coalesce(first_session, 0), coalesce(newest.session, first_session, 0), declaration
+    SELECT id, name, coalesce(first_session, first_concluded, 0),
+           coalesce(newest.session, first_session, first_concluded, 0), declaration
     FROM scenarios LEFT JOIN (
         SELECT scenario_id, max(last_session) AS session FROM evidence GROUP BY scenario_id
     ) AS newest ON newest.scenario_id = scenarios.id
@@ -67,7 +68,7 @@ def undeclared(database: Database, declarations: Sequence[Declaration]) -> list[
 def declare(connection: sqlite3.Connection, declarations: Iterable[tuple[str, str | None]]) -> None:
     """Store declarations by stored name; unseen names are added."""
     texts = dict(declarations)
-    Names(SCENARIOS).learn(connection, [from_stored(name) for name in texts])
+    Names(SCENARIOS).learn(connection, [from_stored(name) for name in texts], None)
     connection.executemany(_DECLARE, [(text, name) for name, text in texts.items()])
 
 
@@ -109,7 +110,7 @@ def add_alias(connection: sqlite3.Connection, old: str, new: str, created_us: in
         raise MissingInputError(f"no scenario {old!r} was ever recorded", "list them with `causal status`")
     old_id, stands_for = row
     names = Names(SCENARIOS)
-    names.learn(connection, [new])
+    names.learn(connection, [new], None)
     (target,) = connection.execute(
         "SELECT coalesce(alias_of, id) FROM scenarios WHERE id = ?", (names[new],)
     ).fetchone()

@@ -15,8 +15,9 @@ import sqlite3
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from operator import attrgetter, itemgetter
+from itertools import groupby
+from operator import add, attrgetter, itemgetter
+from typing import NamedTuple
 
 from pytest_causal.model.evidence import Tally
 from pytest_causal.model.run import Outcome, Read
@@ -27,9 +28,13 @@ from pytest_causal.store.text import from_stored
 
 ReadsId = Callable[[sqlite3.Connection, tuple[Read, ...]], int]
 _GroupKey = tuple[int, str, int]
+"""Scenario, arm and reads."""
+_Counts = tuple[int, ...]
+"""The counts of a tally in the order of its fields, then when the last run began that says something. A bare tuple:
+there is one for every scenario, and objects that the garbage collector follows would cost more than counting does."""
 
-# An execution that passed on rerun is flaky unless infrastructure alone was to blame for the attempts before.
 _RUNS_OF = ("first", "last", "session", "wanted")
+# An execution that passed on rerun is flaky unless infrastructure alone was to blame for the attempts before.
 _RUNS = """
     WITH excused AS (
         SELECT scenario_id, node_id, occurrence, arm FROM runs
@@ -53,13 +58,10 @@ _ONE_CONCLUDED = f"{_CONCLUDED} AND number = ?"
 _CONCLUDED_IN_ORDER = f"{_CONCLUDED} ORDER BY ord"
 
 _COUNTED = ("passed", "failed", "errors", "flaky", "skipped", "missing", "infrastructure")
-"""The counts of a tally, in the order of its fields."""
-_PASSED, _FAILED, _ERRORS, _FLAKY, _SKIPPED, _MISSING, _INFRASTRUCTURE = range(len(_COUNTED))
-_NOT_EVIDENCE = frozenset({_SKIPPED, _MISSING, _INFRASTRUCTURE})
+_NOTHING = (0,) * len(_COUNTED)
 
 
-@dataclass(frozen=True, slots=True)
-class CountedSession:
+class CountedSession(NamedTuple):
     """A concluded session that counts: it is trusted and has runs."""
 
     number: int
@@ -100,7 +102,7 @@ class UnitCounter:
         held: list[Tally] = []
         for sessions, next_start in zip(
             units, next_starts, strict=False
-        ):  # without units, there is one start
+        ):  # where nothing ran, there is one start
             held += self.tallies(sessions, wanted)
             held.sort(key=_order)
             ready = bisect_left(held, next_start, key=_order)
@@ -112,81 +114,50 @@ class UnitCounter:
 
         Tallies come by scenario, then reads.
         """
-        groups: dict[_GroupKey, _Group] = {}
-        for session in sessions:
-            self._count(session, wanted, groups)
-        united = self._united_reads(groups)
-        found: dict[tuple[int, int], _Group] = {}
-        for (scenario_id, arm, reads_id), group in groups.items():
-            place = (scenario_id, united.get((scenario_id, arm), reads_id))
-            if found.setdefault(place, group) is not group:
-                found[place].absorb(group)
-        return (
-            group.tally(*place) for place, group in sorted(found.items(), key=_place) if any(group.counts)
+        counted = [self._count(session, wanted) for session in sessions]
+        united = self._united_reads(key for groups in counted for key in groups)
+        parts = sorted(
+            (scenario_id, united.get((scenario_id, arm), reads_id), place, counts)
+            for place, groups in enumerate(counted)
+            for (scenario_id, arm, reads_id), counts in groups.items()
         )
+        for (scenario_id, reads_id), members in groupby(parts, key=_scenario_and_reads):
+            (_, _, place, counts), *others = members
+            may_vouch = sessions[place].may_vouch
+            for _, _, place, more in others:
+                counts = _sum(counts, more)
+                may_vouch = may_vouch and sessions[place].may_vouch
+            if any(counts):
+                newest = sessions[place]
+                unit = (newest.order, newest.number, newest.commit, counts[-1])
+                yield Tally._make((scenario_id, reads_id, *unit, *counts[:-1], may_vouch))
 
-    def _count(self, session: CountedSession, wanted: str | None, groups: dict[_GroupKey, _Group]) -> None:
+    def _count(self, session: CountedSession, wanted: str | None) -> dict[_GroupKey, _Counts]:
         """Count the runs of a session, by scenario, arm and reads."""
+        groups: dict[_GroupKey, _Counts] = {}
         place = (session.first_run, session.last_run, session.number)
         for row in self._connection.execute(_RUNS, dict(zip(_RUNS_OF, (*place, wanted), strict=True))):
-            key = row[:3]
-            group = groups.get(key)
-            if group is None:
-                group = groups[key] = _Group(session)
-            group.add(session, row)
+            said, is_evidence = _SAID[row[3:7]]
+            counts = (*said, row[7] if is_evidence else 0)
+            before = groups.setdefault(row[:3], counts)
+            if before is not counts:
+                groups[row[:3]] = _sum(before, counts)
+        return groups
 
     def _united_reads(self, groups: Iterable[_GroupKey]) -> dict[tuple[int, str], int]:
         """Return the reads id for each (scenario, arm) whose runs took different leaves that do not contradict."""
-        reads_in: dict[tuple[int, str], list[int]] = {}
+        reads_in: dict[tuple[int, str], int] = {}
+        several: dict[tuple[int, str], set[int]] = {}
         for scenario_id, arm, reads_id in groups:
-            reads_in.setdefault((scenario_id, arm), []).append(reads_id)
+            first = reads_in.setdefault((scenario_id, arm), reads_id)
+            if first != reads_id:
+                several.setdefault((scenario_id, arm), {first}).add(reads_id)
         united: dict[tuple[int, str], int] = {}
-        for place, ids in reads_in.items():
-            if len(ids) > 1:
-                union = unite(load_reads(self._connection, each) for each in sorted(ids))
-                if union is not None:
-                    united[place] = self._reads_id(self._connection, union)
+        for place, ids in several.items():
+            union = unite(load_reads(self._connection, each) for each in sorted(ids))
+            if union is not None:
+                united[place] = self._reads_id(self._connection, union)
         return united
-
-
-class _Group:
-    """The growing count of one scenario under one set of reads in one unit. Lean: there is one for every scenario."""
-
-    __slots__ = ("counts", "last_run_us", "may_vouch", "newest")
-
-    def __init__(self, session: CountedSession) -> None:
-        self.newest = session
-        self.may_vouch = session.may_vouch
-        self.counts = [0] * len(_COUNTED)
-        self.last_run_us = 0
-
-    def add(self, session: CountedSession, row: Row) -> None:
-        """Count one run; sessions come in their order."""
-        _, _, _, outcome, cause, is_superseded, is_rerun, started_us = row
-        if session is not self.newest:
-            self.newest = session
-            self.may_vouch = self.may_vouch and session.may_vouch
-        if is_superseded:
-            return  # an attempt that was rerun says what was read, and no more
-        kind = _KINDS[outcome, cause]
-        self.counts[kind] += 1
-        if is_rerun and kind == _PASSED:
-            self.counts[_FLAKY] += 1
-        if started_us > self.last_run_us and kind not in _NOT_EVIDENCE:
-            self.last_run_us = started_us
-
-    def absorb(self, other: _Group) -> None:
-        """Count what another group counted."""
-        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
-        self.newest = max(self.newest, other.newest, key=_order)
-        self.may_vouch = self.may_vouch and other.may_vouch
-        self.last_run_us = max(self.last_run_us, other.last_run_us)
-
-    def tally(self, scenario_id: int, reads_id: int) -> Tally:
-        """Return the count as it stands."""
-        newest = self.newest
-        unit = (newest.order, newest.number, newest.commit, self.last_run_us)
-        return Tally._make((scenario_id, reads_id, *unit, *self.counts, self.may_vouch))
 
 
 def _counted_session(row: Row) -> CountedSession:
@@ -194,28 +165,46 @@ def _counted_session(row: Row) -> CountedSession:
     return CountedSession(number, key, order, from_stored(commit), bool(may_vouch), first_run, last_run)
 
 
-def _kind(outcome: Outcome, cause: int) -> int:
+def _sum(one: _Counts, other: _Counts) -> _Counts:
+    return (*map(add, one[:-1], other[:-1]), max(one[-1], other[-1]))
+
+
+def _kind(outcome: Outcome, cause: int) -> str:
     """Return what an execution is counted as, by its final run and the cause of that."""
     match outcome:
         case Outcome.PASSED | Outcome.XFAILED:
-            return _PASSED
-        case Outcome.SKIPPED:
-            return _SKIPPED
-        case Outcome.MISSING:
-            return _MISSING
+            return "passed"
+        case Outcome.SKIPPED | Outcome.MISSING:
+            return outcome.value
         case Outcome.XPASSED if cause == CAUSE_NONE:
-            return _PASSED
+            return "passed"
         case _ if cause == CAUSE_INFRASTRUCTURE:
-            return _INFRASTRUCTURE
+            return "infrastructure"
         case Outcome.FAILED | Outcome.XPASSED:
-            return _FAILED
-    return _ERRORS
+            return "failed"
+    return "errors"
 
 
-_KINDS = {
-    (outcome.value, cause): _kind(outcome, cause)
+def _said(outcome: Outcome, cause: int, is_superseded: bool, is_rerun: bool) -> tuple[tuple[int, ...], bool]:
+    """Return what one run adds to each count, and whether it speaks for or against the scenario.
+
+    An attempt that was rerun says what was read, and no more.
+    """
+    if is_superseded:
+        return _NOTHING, False
+    kind = _kind(outcome, cause)
+    kinds = {kind, "flaky"} if is_rerun and kind == "passed" else {kind}
+    return tuple(int(name in kinds) for name in _COUNTED), kind in {"passed", "failed", "errors"}
+
+
+_SAID = {
+    (outcome.value, cause, is_superseded, is_rerun): _said(outcome, cause, is_superseded, is_rerun)
     for outcome in Outcome
     for cause in (CAUSE_NONE, CAUSE_OTHER, CAUSE_INFRASTRUCTURE)
+    for is_superseded in (False, True)
+    for is_rerun in (False, True)
 }
+"""What a run says, by its outcome, cause, whether it was superseded, and whether it passed only on rerun."""
+
 _order = attrgetter("order")
-_place = itemgetter(0)
+_scenario_and_reads = itemgetter(0, 1)

@@ -7,9 +7,10 @@ import pytest
 from pytest_causal import clock
 from pytest_causal.actions.alias import join_names
 from pytest_causal.errors import MissingInputError, StoreError, UsageError
-from pytest_causal.model.evidence import Criteria, Evidence
+from pytest_causal.model.evidence import Criteria, Evidence, Verdict
 from pytest_causal.model.run import Outcome
 from pytest_causal.model.scenario import Declaration
+from pytest_causal.store.interface import Alias
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Project
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 PASSED, FAILED = Outcome.PASSED, Outcome.FAILED
 
 
-def join(project: Project, old: str, new: str, general: Criteria | None = None) -> str:
+def join(project: Project, old: str, new: str, policy: dict[str, str] | None = None) -> str:
+    names = Alias(old=old, new=new, created_us=clock.now_us())
     with project.writing() as store:
-        return join_names(store, old, new, general=general or Criteria(), now_us=clock.now_us()).name
+        return join_names(store, names, general=Criteria(), policy=policy or {}).name
 
 
 def kept(project: Project, general: Criteria | None = None) -> list[Evidence]:
@@ -62,6 +64,31 @@ def test_declared_criteria_are_those_the_evidence_is_computed_under(project: Pro
     (state,) = kept(project, Criteria(max_failure_rate=0.5))
     assert state.runs == 2
     assert kept(project) == []
+
+
+def test_every_state_remembers_the_verdict_on_the_scenario(project: Project) -> None:
+    """Which is that on all states that hold under the policy in force, not on each alone."""
+    for _ in range(15):
+        project.record({"old": project.a_run("old", PASSED, reads=project.reads(a=1))})
+        project.record({"old": PASSED})
+    project.record({"old": project.a_run("old", FAILED, reads=project.reads(a=2))})
+    join(project, "old", "new", {"a": "1"})
+    assert [(state.runs, state.verdict) for state in kept(project)] == [
+        (runs, Verdict.ELIGIBLE) for runs in (15, 15, 1)
+    ]
+    join(project, "new", "newer", {"a": "2"})
+    assert {state.verdict for state in kept(project)} == {Verdict.NOT_YET}
+
+
+def test_names_too_long_to_be_stored_whole(project: Project) -> None:
+    old, new = "old" * 300, "new" * 300
+    project.record({old: PASSED})
+    project.record({new: PASSED})
+    assert join(project, old, new).startswith("newnew")
+    assert project.causal("alias", old, new).exit_code == 0
+    assert "not recorded yet" not in project.causal("alias", old, new).stdout
+    (state,) = kept(project)
+    assert state.runs == 2
 
 
 def test_two_scenarios_of_one_session_become_two_runs_in_one_session(project: Project) -> None:

@@ -209,9 +209,7 @@ def test_a_failing_subtest_fails_its_test_and_a_passing_one_passes_nothing() -> 
 @pytest.mark.parametrize("shape", RERUNS)
 def test_p16_an_attempt_that_is_rerun_is_a_failed_run_of_its_own(shape: str) -> None:
     outcome, phases = RERUNS[shape]
-    first, second = feed(
-        folding(), *reports_of("f::a", phases), *reports_of("f::a", SHAPES["pass"][1])
-    )
+    first, second = feed(folding(), *reports_of("f::a", phases), *reports_of("f::a", SHAPES["pass"][1]))
     assert (first.outcome, first.attempt, first.is_superseded) == (outcome, 1, True)
     assert first.cause is not None
     assert first.cause.message == "IT BROKE"
@@ -268,7 +266,9 @@ def test_a_crash_that_is_rerun_elsewhere_is_a_superseded_attempt() -> None:
 
 
 def test_interleaved_workers_are_kept_apart() -> None:
-    one, two = (reports_of("f::a", SHAPES[kind][1], worker=w) for kind, w in (("pass", "gw0"), ("fail", "gw1")))
+    one, two = (
+        reports_of("f::a", SHAPES[kind][1], worker=w) for kind, w in (("pass", "gw0"), ("fail", "gw1"))
+    )
     mixed = [each for pair in zip(one, two, strict=True) for each in pair]
     assert [(run.worker, run.outcome) for run in feed(folding(), *mixed)] == [
         ("gw0", Outcome.PASSED),
@@ -308,9 +308,7 @@ def test_notes_bring_the_scenario_the_metrics_and_the_type_of_what_was_raised() 
             }
         )
     }
-    run = only(
-        report("f::a", "setup"), report("f::a", "call", "failed", **noted), report("f::a", "teardown")
-    )
+    run = only(report("f::a", "setup"), report("f::a", "call", "failed", **noted), report("f::a", "teardown"))
     assert (run.scenario, run.nodeid) == ("load", "f::a")
     assert [(metric.name, metric.value) for metric in run.metrics] == [("rows", 3.0)]
     assert [(read.path, read.value) for read in run.reads] == [("limits.rows", "7")]

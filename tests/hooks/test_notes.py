@@ -10,20 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_causal.hooks.notes import (
-    ATTRIBUTE,
     METRICS_LIMIT,
     NO_NOTES,
     ItemNotes,
     Mark,
     Notes,
-    NoteTaker,
     read_mark,
     read_notes,
     type_name,
 )
 from pytest_causal.model.run import Metric, MetricKind, Read, ReadHow
 from pytest_causal.model.scenario import Declaration
-from pytest_causal.policy.mapping import PolicyMapping
 
 
 def mark(*args: Any, **kwargs: Any) -> Mark:
@@ -87,7 +84,11 @@ def test_a_set_of_tags_has_one_order() -> None:
         ((), {"tags": "slow"}, "tags must be a list of texts, got 'slow'"),
         ((), {"tags": 3}, "tags must be a list of texts, got 3"),
         ((), {"reads": [1]}, "reads must be a list of texts, got [1]"),
-        ((), {"max_failure_rat": 0.1}, "unknown argument 'max_failure_rat'; did you mean 'max_failure_rate'?"),
+        (
+            (),
+            {"max_failure_rat": 0.1},
+            "unknown argument 'max_failure_rat'; did you mean 'max_failure_rate'?",
+        ),
         ((), {"rule": "threshold"}, "unknown argument 'rule'"),
         ((), {"store": "x"}, "unknown argument 'store'"),
         (("a",), {"id": "b"}, "unknown argument 'id'"),
@@ -238,18 +239,6 @@ def test_infrastructure_is_known_by_any_name_of_the_type_or_of_its_bases(inner) 
         inner.store.unlink()
 
 
-def test_declared_reads_of_an_unknown_leaf_are_refused_or_ignored_never_invented(inner) -> None:
-    inner.write(
-        test_it="""
-        import pytest
-        @pytest.mark.scenario(reads=["no.such.leaf"])
-        def test_it(): pass
-        """
-    )
-    inner.run()
-    assert [run.reads for run in inner.runs()] in ([()], [])
-
-
 def test_the_marker_nearest_to_the_test_wins(inner) -> None:
     inner.write(
         test_it="""
@@ -269,9 +258,3 @@ def test_the_marker_nearest_to_the_test_wins(inner) -> None:
         "test_of_the_class": "class",
         "test_of_the_module": "module",
     }
-
-
-def test_a_policy_that_was_not_asked_for_is_not_carried() -> None:
-    taker = NoteTaker(infrastructure_errors=(), default_policy=PolicyMapping.of({"limits.rows": 7}))
-    assert taker.declarations == {}
-    assert ATTRIBUTE == "causal_notes"

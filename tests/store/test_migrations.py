@@ -96,7 +96,8 @@ def test_a_saved_store_of_each_released_schema_opens_with_all_it_holds(tmp_path,
         ("second", "interrupted", 2),
         ("first", "finished", 6),
     ]
-    by_name = {record.run.nodeid: record.run for record in store.history(HistoryQuery())}
+    oldest_first = reversed(list(store.history(HistoryQuery())))
+    by_name = {record.run.nodeid: record.run for record in oldest_first}
     assert by_name["tests/test_a.py::test_flaky"].attempt == 2
     assert by_name["tests/test_a.py::test_odd\\x00[\udcff]"].cause == Cause(
         phase=Phase.CALL, type="ValueError", message="no \0 number", is_infrastructure=True

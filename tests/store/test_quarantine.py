@@ -103,8 +103,9 @@ def test_p6_an_overwritten_page_is_found_and_never_taken_for_good(tmp_path, make
         path.write_bytes(content)
         how = how_found(path, make)
         found.add(how)
-        kept = [each.read_bytes() for each in quarantined(path)]
-        assert kept == [content] if how == "when opened" else len(kept) == (how == "when used")
+        kept = [each for each in quarantined(path) if not each.name.endswith(("-wal", "-shm"))]
+        assert len(kept) == (how != "when checked")
+        assert how != "when opened" or kept[0].read_bytes() == content
         for each in tmp_path.glob(f"{page}.db*"):
             each.unlink()
     assert found == {"when opened", "when used", "when checked"}

@@ -330,7 +330,7 @@ def said_by(run: Run, in_session: list[Run]) -> list[str]:
 
 
 @given(sessions=st.lists(told_sessions, max_size=6))
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_units_are_what_the_definition_says(tmp_path: Path, sessions: list[Told]) -> None:
     path = tmp_path / "history.db"
     store = open_store(str(path))

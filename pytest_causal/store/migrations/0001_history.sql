@@ -55,7 +55,7 @@ CREATE TABLE scenarios (
     name TEXT NOT NULL UNIQUE,        -- at most 512 characters, or 512 and a hash
     alias_of INTEGER REFERENCES scenarios (id), -- the scenario that this is another name of, never itself an alias
     aliased_us INTEGER,               -- when that was declared, microseconds since the epoch, UTC
-    first_session INTEGER REFERENCES sessions (number),   -- that stored a run of it; NULL if only declared
+    first_session INTEGER REFERENCES sessions (number),   -- that made it; NULL if it was declared first
     first_concluded INTEGER REFERENCES sessions (number), -- first session to count for it; NULL before
     declaration TEXT                  -- JSON {"tags": [...], "criteria": {...}}; NULL where nothing is declared
 ) STRICT;
