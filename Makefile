@@ -22,7 +22,7 @@ IS_SUPPORTED := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint fix docs test-all bench clean
+.PHONY: help demo test check lint fix docs test-all projects bench clean
 
 help: #- list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*#- \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -55,6 +55,9 @@ docs: $(STAMP) #- regenerate the generated blocks of the documents from the code
 
 test-all: $(STAMP) #- the built wheel on every supported Python, oldest and newest pytest, with and without xdist
 	@$(BIN)/nox
+
+projects: $(STAMP) #- run the suites of real projects with and without the plugin, and compare (P="name ...")
+	@$(PY) tests/projects/compare.py $(or $(P),more-itertools attrs click pluggy)
 
 bench: $(STAMP) #- measure recording, start-up and the store, side by side with peers, into bench/RESULTS.md
 	@$(PY) -m bench

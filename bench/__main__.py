@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.environments import ROOT, Environments, make_environments, versions
 from bench.history import measure_store
 from bench.measuring import say
+from bench.policy import measure_policy
 from bench.recorders import BARE, CAUSAL, PEERS, SuiteRun, measure_pytest_history, measure_recorders
 from bench.report import Section, document
 from bench.startup import measure_idle, measure_startup
@@ -93,6 +94,10 @@ def store(at: Workplace) -> Section:
     )
 
 
+def policy(at: Workplace) -> Section:
+    return measure_policy(at.environments.peers, at.place, rounds=at.extent.rounds_startup)
+
+
 CASES: dict[str, Callable[[Workplace], Section]] = {
     "recorders": recorders,
     "pytest-history": pytest_history,
@@ -101,6 +106,7 @@ CASES: dict[str, Callable[[Workplace], Section]] = {
     "startup": startup,
     "idle": idle,
     "store": store,
+    "policy": policy,
 }
 
 

@@ -61,8 +61,7 @@ class Recording:
 
     def start(self) -> None:
         """Open the store and begin the session. Raises StoreError."""
-        store = self._begin()
-        store.busy_seconds = min(BUSY_SECONDS_WHILE_TESTING, self._patience_seconds)
+        self._begin()
 
     def add(self, run: Run) -> None:
         """Take a whole run; commit what waits when it is time."""
@@ -79,7 +78,7 @@ class Recording:
             self._commit()
             self._next_flush = now + BATCH_SECONDS
         except StoreCorruptError as error:
-            self._start_afresh(error)
+            self._start_afresh(error, now)
         except StoreBusyError:
             self._next_flush = now + RETRY_SECONDS
         except StoreError as error:
@@ -106,8 +105,9 @@ class Recording:
         store.busy_seconds = self._patience_seconds
         self._next_flush = 0.0
         try:
-            if self._pending:
-                self._commit()
+            # Ctrl-C may have come when runs were committed and not forgotten yet: each is counted once.
+            self._forget(store.session(self._session).runs - self.recorded)
+            self._commit()
             if declarations:
                 store.declare(declarations)
             if self._is_partial and ending.state is SessionState.FINISHED:
@@ -128,11 +128,11 @@ class Recording:
             self._store.close()
             self._store = None
 
-    def _begin(self) -> HistoryStore:
+    def _begin(self) -> None:
         self._store = store = self._opener()
         self.notices += store.notices
         self._session = store.begin_session(self._facts)
-        return store
+        store.busy_seconds = min(BUSY_SECONDS_WHILE_TESTING, self._patience_seconds)
 
     def _commit(self) -> None:
         if self._store is None:
@@ -140,20 +140,26 @@ class Recording:
         batch = self._pending[:500]
         while batch:
             self._store.add_runs(self._session, batch)
-            del self._pending[: len(batch)]
-            self.recorded += len(batch)
+            self._forget(len(batch))
             batch = self._pending[:500]
 
-    def _start_afresh(self, error: StoreCorruptError) -> None:
+    def _forget(self, committed: int) -> None:
+        self._pending, self.recorded = self._pending[committed:], self.recorded + committed
+
+    def _start_afresh(self, error: StoreCorruptError, now: float) -> None:
         """Set the damaged store aside and go on in a new one; what this session had recorded stays in the old file."""
         if self._store is None:
             return
-        self._note(f"{error}; it was set aside as {self._store.set_aside()}")
         self._is_partial = True
         self.lost += self.recorded
         self.recorded = 0
-        self._begin()
-        self._commit()
+        try:
+            self._note(f"{error}; it was set aside as {self._store.set_aside()}")
+            self._begin()
+            self._commit()
+        except StoreError as failure:
+            self._note(str(failure))
+            self._next_flush = now + RETRY_SECONDS
 
     def _check_still_there(self) -> None:
         if self._store is not None and self._store.is_moved():

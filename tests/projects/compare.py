@@ -48,7 +48,9 @@ class Comparison:
     differences: tuple[str, ...]
 
 
-def compare(python: str, folder: Path, *, name: str, args: tuple[str, ...] = (), workers: int = 0) -> Comparison:
+def compare(
+    python: str, folder: Path, *, name: str, args: tuple[str, ...] = (), workers: int = 0
+) -> Comparison:
     """Run the suite in ``folder`` bare, then recorded, and compare."""
     with tempfile.TemporaryDirectory() as scratch:
         store, junit = Path(scratch, "history.db"), Path(scratch, "junit.xml")
@@ -105,7 +107,11 @@ def _counts(output: str) -> str:
 def _stored(store: Path) -> list[Run]:
     opened = open_store(str(store), readonly=True)
     try:
-        return [record.run for record in opened.history(HistoryQuery()) if record.run.outcome is not Outcome.MISSING]
+        return [
+            record.run
+            for record in opened.history(HistoryQuery())
+            if record.run.outcome is not Outcome.MISSING
+        ]
     finally:
         opened.close()
 
@@ -127,7 +133,11 @@ def _against_terminal(runs: list[Run], output: str) -> list[str]:
             continue  # the terminal folds skips into lines by place
         outcome = "failed" if run.outcome is Outcome.XPASSED and run.is_failure else str(run.outcome)
         stored[run.nodeid, outcome] += 1
-    missing = [f"-rA has {key}, the store has not" for key in told if key not in stored and not _is_second(key, stored)]
+    missing = [
+        f"-rA has {key}, the store has not"
+        for key in told
+        if key not in stored and not _is_second(key, stored)
+    ]
     extra = [f"the store has {key}, -rA has not" for key in stored if key not in told]
     return [*missing, *extra]
 
@@ -159,7 +169,7 @@ def _against_junit(runs: list[Run], junit: Path) -> list[str]:
         "failure" if run.outcome is Outcome.XPASSED and run.is_failure else tags[run.outcome] for run in runs
     )
     told: Counter[str] = Counter()
-    for case in ET.parse(junit).iter("testcase"):  # noqa: S314 - written by pytest a moment ago
+    for case in ET.parse(junit).iter("testcase"):
         kinds = [child.tag for child in case if child.tag in {"failure", "error", "skipped"}]
         told[kinds[0] if kinds else "passed"] += 1
     return [] if stored == told else [f"junitxml says {dict(told)}, the store says {dict(stored)}"]
@@ -167,7 +177,19 @@ def _against_junit(runs: list[Run], junit: Path) -> list[str]:
 
 def _unpack(project: str, folder: Path) -> Path:
     subprocess.run(
-        [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", folder, project],
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "--no-binary",
+            ":all:",
+            "-d",
+            folder,
+            project,
+        ],
         check=True,
     )
     (archive,) = folder.glob("*.tar.gz")
@@ -198,7 +220,9 @@ def main() -> int:
                 result = compare(python, source, name=source.name, workers=workers)
                 failed += bool(result.differences)
                 verdict = "DIFFERS" if result.differences else "same"
-                print(f"{result.name}: {result.tests} runs, exit {result.exit_code}, {result.counts}: {verdict}")
+                print(
+                    f"{result.name}: {result.tests} runs, exit {result.exit_code}, {result.counts}: {verdict}"
+                )
                 for difference in result.differences[:20]:
                     print("   ", difference)
     return 1 if failed else 0

@@ -1,3 +1,0 @@
-"""Artifacts on disk."""
-
-from __future__ import annotations
