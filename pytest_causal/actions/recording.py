@@ -43,6 +43,7 @@ class Recording:
         self._session = 0
         self._pending: list[Run] = []
         self._next_flush = clock.monotonic_seconds() + BATCH_SECONDS
+        self._left_alone_until = 0.0
         self._is_partial = False
         self.recorded = 0
         self.lost = 0
@@ -72,18 +73,18 @@ class Recording:
     def flush(self) -> None:
         """Commit what waits. A store that fails leaves it waiting."""
         now = clock.monotonic_seconds()
-        if not self._pending or (self._next_flush - now > BATCH_SECONDS):
-            return  # nothing to do, or a failing store is being left alone
+        if not self._pending or now < self._left_alone_until:
+            return
         try:
             self._commit()
             self._next_flush = now + BATCH_SECONDS
         except StoreCorruptError as error:
             self._start_afresh(error, now)
         except StoreBusyError:
-            self._next_flush = now + RETRY_SECONDS
+            self._left_alone_until = now + RETRY_SECONDS
         except StoreError as error:
             self._note(str(error))
-            self._next_flush = now + RETRY_SECONDS
+            self._left_alone_until = now + RETRY_SECONDS
 
     def conclude(
         self,
@@ -102,9 +103,8 @@ class Recording:
         if store is None:
             self.lost += len(self._pending)
             return ending, Judgements()
-        store.busy_seconds = self._patience_seconds
-        self._next_flush = 0.0
         try:
+            store.busy_seconds = self._patience_seconds
             # Ctrl-C may have come when runs were committed and not forgotten yet: each is counted once.
             self._forget(store.session(self._session).runs - self.recorded)
             self._commit()
@@ -159,7 +159,7 @@ class Recording:
             self._commit()
         except StoreError as failure:
             self._note(str(failure))
-            self._next_flush = now + RETRY_SECONDS
+            self._left_alone_until = now + RETRY_SECONDS
 
     def _check_still_there(self) -> None:
         if self._store is not None and self._store.is_moved():

@@ -17,24 +17,24 @@ import re
 NAME_CHARACTERS = 512
 _HASH_DIGITS = 16
 _MARK = "\\:"
-_NEEDS_ESCAPE = re.compile("[\0\ud800-\udfff]")
-_TO_ESCAPE = re.compile("[\\\\\0\ud800-\udfff]")
-_ESCAPED = re.compile(r"\\(?:\\|u([0-9a-f]{4}))")
-_CUT = re.compile(rf".{{{NAME_CHARACTERS}}}…[0-9a-f]{{{_HASH_DIGITS}}}", re.DOTALL)
+# Compiled when first needed, which is hardly ever.
+_TO_ESCAPE = "[\\\\\0\ud800-\udfff]"
+_ESCAPED = r"\\(?:\\|u([0-9a-f]{4}))"
+_CUT = rf"(?s).{{{NAME_CHARACTERS}}}…[0-9a-f]{{{_HASH_DIGITS}}}"
 
 
 def to_stored(text: str) -> str:
     """Return ``text`` in a form that every database can hold."""
-    if not text.startswith(_MARK) and (text.isprintable() or not _NEEDS_ESCAPE.search(text)):
+    if not text.startswith(_MARK) and "\0" not in text and (text.isascii() or not _has_surrogates(text)):
         return text
-    return _MARK + _TO_ESCAPE.sub(_escape, text)
+    return _MARK + re.sub(_TO_ESCAPE, _escape, text)
 
 
 def from_stored(text: str) -> str:
     """Return the text that :func:`to_stored` was given."""
     if not text.startswith(_MARK):
         return text
-    return _ESCAPED.sub(_unescape, text[len(_MARK) :])
+    return re.sub(_ESCAPED, _unescape, text[len(_MARK) :])
 
 
 def to_stored_name(name: str) -> str:
@@ -44,10 +44,18 @@ def to_stored_name(name: str) -> str:
 
 def cut_name(name: str) -> str:
     """Return a name of at most 512 characters unchanged, a longer one cut and marked with a hash of the whole."""
-    if len(name) <= NAME_CHARACTERS or _CUT.fullmatch(name):
+    if len(name) <= NAME_CHARACTERS or re.fullmatch(_CUT, name):
         return name
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{name[:NAME_CHARACTERS]}…{digest[:_HASH_DIGITS]}"
+
+
+def _has_surrogates(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _escape(match: re.Match[str]) -> str:
