@@ -69,7 +69,7 @@ def _others() -> dict[str, EntryPoint]:
     from importlib.metadata import entry_points
 
     found = sorted(entry_points(group=GROUP), key=lambda each: (each.name, each.value), reverse=True)
-    return {each.name: each for each in found if each.name not in OURS}
+    return {each.name: each for each in found}
 
 
 def _load(entry_point: EntryPoint) -> click.Command:

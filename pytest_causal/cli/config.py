@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -285,7 +284,7 @@ def _problem(settings: Settings, name: str) -> str | None:
     from pytest_causal.policy.resolution import resolve
 
     try:
-        resolve(replace(settings, profile=name), cli=(), env={}, overrides_path=None)
+        resolve(settings._replace(profile=name), cli=(), env={}, overrides_path=None)
     except CausalError as error:
         return str(error)
     return None
@@ -310,7 +309,7 @@ def _profile_alone(name: str) -> Policy:
     from pytest_causal.policy.resolution import resolve
 
     settings = read_settings(name)
-    return resolve(replace(settings, config=None), cli=(), env={}, overrides_path=None)
+    return resolve(settings._replace(config=None), cli=(), env={}, overrides_path=None)
 
 
 def _text_of(path: Path | None) -> str | None:

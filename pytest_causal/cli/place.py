@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ import click
 from pytest_causal.cli.pytest_config import PytestConfig, find_pytest_config
 from pytest_causal.errors import MissingInputError, UsageError
 from pytest_causal.settings.sources import Layer, Origin, Settings, resolve_settings
-from pytest_causal.views.escape import without_password
 
 if TYPE_CHECKING:
     from pytest_causal.store.interface import HistoryStore
@@ -45,7 +44,7 @@ class Place:
     @property
     def nothing_recorded(self) -> str:
         """What a person is told where :meth:`has_nothing_recorded`."""
-        return f"nothing is recorded in {without_password(self.settings.store)}; {HOW_TO_RECORD}"
+        return f"nothing is recorded in {self.settings.store}; {HOW_TO_RECORD}"
 
     def has_nothing_recorded(self) -> bool:
         """Whether there is no store yet, or an empty file for one. Raises MissingInputError if it was named."""
@@ -99,7 +98,7 @@ def find_place(store: str | None = None) -> Place:
         raise UsageError("--store is empty", "give a path or a URL")
     origins = {**settings.origins, "store": Origin(layer=Layer.FLAG, place="--store")}
     location = store if "://" in store else str(here / store)
-    return Place(config=config, settings=replace(settings, store=location, origins=origins))
+    return Place(config=config, settings=settings._replace(store=location, origins=origins))
 
 
 def policy_in_force(place: Place) -> dict[str, str]:

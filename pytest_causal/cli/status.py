@@ -104,9 +104,8 @@ def _view(place: Place, selection: Selection) -> StatusView:
     if not place.has_nothing_recorded():
         with place.reading() as store:
             return _view_of(store, place, selection)
-    location = without_password(place.settings.store)
     return StatusView(
-        location=location, generated_us=clock.now_us(), scenarios=(), verdicts={}, is_empty=True
+        location=place.settings.store, generated_us=clock.now_us(), scenarios=(), verdicts={}, is_empty=True
     )
 
 

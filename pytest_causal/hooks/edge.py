@@ -25,9 +25,14 @@ class Edge:
         self._pid = os.getpid()
 
     @property
+    def is_child(self) -> bool:
+        """Whether this is a forked child, which must leave the record to its parent."""
+        return os.getpid() != self._pid
+
+    @property
     def is_off(self) -> bool:
-        """Whether a fault happened, or this is a forked child that must leave the record to its parent."""
-        return bool(self.fault) or os.getpid() != self._pid
+        """Whether a fault happened, or this is a forked child."""
+        return bool(self.fault) or self.is_child
 
 
 _getpid = os.getpid

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pytest_causal.actions.judgements import Judged
-from pytest_causal.hooks.edge import Edge, guarded
+from pytest_causal.hooks.edge import Edge, contained, guarded
 from pytest_causal.hooks.recorder import Recorder
 from pytest_causal.model.session import SessionState
 from pytest_causal.views.escape import terminal
@@ -33,11 +33,22 @@ class Reporter(Edge):
         """Say that this run is recorded, and where."""
         return self._header
 
-    @guarded
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
     ) -> None:
         """Write the section, or under ``-q`` the lines that need attention; then what went wrong, if anything did."""
+        self._summarise(terminalreporter, config)
+        if not self.is_child:
+            contained(lambda: self._tell_problems(terminalreporter))
+
+    def pytest_unconfigure(self) -> None:
+        """Release the store; tell the problems that no terminal section could tell."""
+        if not self.is_child:
+            contained(lambda: self._tell_problems(None))
+            contained(self._recorder.recording.close)
+
+    @guarded
+    def _summarise(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
         verbosity = config.get_verbosity()
         recorder = self._recorder
         store = recorder.recording.store
@@ -50,19 +61,12 @@ class Reporter(Edge):
                 _write(terminalreporter, summary_lines(view, limit=limit, width=width))
             else:
                 _write(terminalreporter, attention_lines(view))
-        self._tell_problems(terminalreporter)
-
-    @guarded
-    def pytest_unconfigure(self) -> None:
-        """Release the store; tell the problems that no terminal section could tell."""
-        self._tell_problems(None)
-        self._recorder.recording.close()
 
     def _tell_problems(self, terminalreporter: pytest.TerminalReporter | None) -> None:
         if self._is_told:
             return
         self._is_told = True
-        for problem in self._recorder.problems():
+        for problem in filter(None, [*self._recorder.problems(), self.fault]):
             line = f"causal: {terminal(problem)}"
             if terminalreporter is not None:
                 terminalreporter.write_line(line, yellow=True)

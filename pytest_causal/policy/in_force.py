@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_causal.policy.canonical import fingerprint
 from pytest_causal.policy.mapping import PolicyMapping
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from pytest_causal.policy.provenance import Leaf, Source
 
 
-@dataclass(frozen=True, kw_only=True)
-class Policy:
+class Policy(NamedTuple):
     """A resolved policy.
 
     ``leaves`` is dotted path -> value with origin, sorted; ``bounds`` is dotted path -> what it may become.
@@ -30,7 +29,7 @@ class Policy:
     """
 
     leaves: Mapping[str, Leaf]
-    bounds: Mapping[str, Bound] = field(default_factory=dict)
+    bounds: Mapping[str, Bound] = MappingProxyType({})
     chain: tuple[Profile, ...] = ()
     secrets: frozenset[str] = frozenset()
     overrides: Overrides | None = None

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -155,7 +154,7 @@ def _surroundings(settings: Settings, files: Iterable[LegacyFile], overrides: Ov
     try:
         policy = resolve(settings, cli=(), env={}, overrides_path=None)
     except UnknownProfileError:  # the profile in force may be among those that are being migrated
-        policy = resolve(replace(settings, profile=""), cli=(), env={}, overrides_path=None)
+        policy = resolve(settings._replace(profile=""), cli=(), env={}, overrides_path=None)
     named = (
         {str(file.leaves.get("profile", "")) for file in files} | {file.name for file in files} | {"applied"}
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,8 +43,7 @@ class Origin(NamedTuple):
     place: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """Every setting of the table, typed. Paths are absolute; ``store`` is a path or a URL.
 
     ``root`` is the directory that relative paths start from (those written in a file start from that file's

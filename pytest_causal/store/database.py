@@ -78,7 +78,7 @@ class Database:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Open a write transaction: all of the block is committed, or none of it."""
         connection = self.connection
-        with translated(self.path):
+        with _sqlite_errors(self.path):
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -135,13 +135,20 @@ def _connect(path: Path, mode: str, busy_seconds: float) -> sqlite3.Connection:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours, in words that name the file and what to do."""
+    """Turn errors of SQLite, and of values that it cannot take, into ours: words that name the file and what to do."""
+    try:
+        with _sqlite_errors(path):
+            yield
+    except (OverflowError, UnicodeError) as error:
+        raise StoreError(f"a value cannot be stored in {path}: {error}", "please report this") from error
+
+
+@contextmanager
+def _sqlite_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
         raise _in_words(path, error) from error
-    except (OverflowError, UnicodeError) as error:
-        raise StoreError(f"a value cannot be stored in {path}: {error}", "please report this") from error
 
 
 def is_no_database(error: StoreCorruptError) -> bool:

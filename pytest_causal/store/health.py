@@ -17,16 +17,22 @@ def examine_health(opened: Opened, *, location: str, deep: bool) -> StoreHealth:
     """Check a store; ``deep`` also compares indexes with tables and rows with what they refer to."""
     database = opened.database
     path = database.path
-    sizes = [file.stat().st_size for file in (path, companion(path, "-wal")) if file.exists()]
+    try:
+        size_bytes = sum(file.stat().st_size for file in (path, companion(path, "-wal")) if file.exists())
+        put_aside = quarantined(path)
+    except OSError as error:
+        raise StoreError(
+            f"the folder of {path} cannot be read ({error.strerror})", "check its permissions"
+        ) from error
     return StoreHealth(
         location=location,
         schema_version=opened.schema_version,
-        size_bytes=sum(sizes),
+        size_bytes=size_bytes,
         sessions=database.value("SELECT count(*) FROM sessions"),
         runs=database.value("SELECT coalesce(max(id), 0) FROM runs"),
         scenarios=database.value("SELECT count(*) FROM scenarios WHERE alias_of IS NULL"),
         running=database.value("SELECT count(*) FROM sessions WHERE state = 'running'"),
-        quarantined=tuple(str(each) for each in quarantined(path)),
+        quarantined=tuple(str(each) for each in put_aside),
         problems=(*opened.notices, *_problems(database, deep)),
     )
 

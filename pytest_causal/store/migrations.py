@@ -16,6 +16,10 @@ from typing import NamedTuple
 APPLICATION_ID = 0x43617573  # "Caus"
 """Marks a SQLite file as ours, in its header."""
 
+_SCHEMA = """
+    SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT GLOB 'sqlite_stat[0-9]' ORDER BY type, name
+"""
+
 SHIPPED = Path(__file__).parent / "migrations"
 
 Schema = tuple[tuple[str, str, str, str | None], ...]
@@ -74,10 +78,8 @@ def read_version(connection: sqlite3.Connection) -> int:
 
 
 def read_schema(connection: sqlite3.Connection) -> Schema:
-    """Return everything that the schema of a file declares, sorted."""
-    return tuple(
-        connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name")
-    )
+    """Return everything that the schema of a file declares, sorted, but for the statistics that ANALYZE keeps."""
+    return tuple(connection.execute(_SCHEMA))
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from sqlite3 import Connection
 
+from pytest_causal.errors import StoreError, StoreRefusedError
 from pytest_causal.model.evidence import Evidence, Tally
 from pytest_causal.model.run import Outcome, Read, Run
 from pytest_causal.model.scenario import Declaration
@@ -84,7 +85,7 @@ class SqliteStore:
 
         Raises DataError for a session that was concluded before, MissingInputError for one that is not stored.
         """
-        with self._writing() as connection:
+        with self._transaction() as connection:
             stored_sessions.end(connection, session, ending)
             conclusion = SqliteConclusion(connection, self._identities, session)
             yield conclusion
@@ -93,7 +94,7 @@ class SqliteStore:
     @contextmanager
     def amending(self) -> Iterator[SqliteLedger]:
         """Open a transaction in which evidence is computed anew outside any session: after an alias, say."""
-        with self._writing() as connection:
+        with self._transaction() as connection:
             yield SqliteLedger(connection, self._identities)
 
     def dead_sessions(self) -> list[Session]:
@@ -179,7 +180,10 @@ class SqliteStore:
 
     def is_moved(self) -> bool:
         """Whether the open store is no longer the one at its location (deleted, renamed, replaced)."""
-        return not self._opened.file.is_same_file(examine(self._database.path))
+        try:
+            return not self._opened.file.is_same_file(examine(self._database.path))
+        except (StoreError, StoreRefusedError):
+            return True  # something else is there now
 
     def set_aside(self) -> str:
         """Close a damaged store and move it aside, whole, under a name that says so; return where it is now.
@@ -194,9 +198,16 @@ class SqliteStore:
         return str(moved or "")
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def _transaction(self) -> Iterator[Connection]:
+        """Open a write transaction, in which a caller may fail by an error of its own."""
         with self._database.writing() as connection:
             connection.execute(_STAMP)
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """Open a write transaction in which only this store writes."""
+        with translated(self._database.path), self._transaction() as connection:
             yield connection
 
     def close(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ class History:
         ]
 
     def begin(
-        self, spec: Mapping[str, str], *, reads: tuple[Read, ...] = (), error: str = "E", **facts: object
+        self, spec: Mapping[str, str], *, reads: tuple[Read, ...] = (), error: str = "E", **facts: Any
     ) -> int:
         uid = f"uid-{next(self._number)}"
         session = self.store.begin_session(
@@ -87,7 +88,7 @@ class History:
 
 
 @pytest.fixture
-def open_history(tmp_path: Path) -> Iterator:
+def open_history(tmp_path: Path) -> Iterator[Callable[..., History]]:
     opened: list[HistoryStore] = []
 
     def make(name: str = "history.db") -> History:
@@ -106,5 +107,5 @@ def history_of():
 
 
 @pytest.fixture
-def history(open_history) -> History:
+def history(open_history: Callable[[], History]) -> History:
     return open_history()

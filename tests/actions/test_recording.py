@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -343,7 +344,7 @@ def test_p11_ctrl_c_at_any_line_of_a_commit_neither_loses_nor_doubles_a_run(tmp_
     while is_interrupted:
         place += 1
         path = tmp_path / f"{place}.db"
-        recording = Recording(lambda at=path: open_store(str(at)), FACTS, busy_seconds=0.1)
+        recording = Recording(partial(open_store, str(path)), FACTS, busy_seconds=0.1)
         recording.start()
         for number in range(BATCH_RUNS - 1):
             recording.add(run(number))

@@ -14,7 +14,7 @@ READS = (Read(path="limits.rows", value="7"), Read(path="limits.seconds", value=
 
 
 @pytest.fixture
-def reads_id(history) -> int:
+def reads_id(history):
     history.session({"a": "p"}, reads=READS)
     (state,) = history.store.all_evidence()
     return state.reads_id

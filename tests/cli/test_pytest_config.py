@@ -21,6 +21,8 @@ LAYOUTS: dict[str, dict[str, str]] = {
     "setup.py": {"setup.py": ""},
     "above": {"../pytest.ini": "[pytest]\n", "setup.py": ""},
     "above a pyproject of others": {"../pytest.ini": "[pytest]\n", "pyproject.toml": "[tool.ruff]\n"},
+    "a pyproject of others above": {"../pyproject.toml": "[tool.ruff]\n"},
+    "setup.py above": {"../setup.py": ""},
     "two pyprojects of others": {"../pyproject.toml": "", "pyproject.toml": ""},
     "ini before pyproject": {
         "pytest.ini": "",

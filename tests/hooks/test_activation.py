@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from pytest_causal import __version__
-from pytest_causal.model.session import SessionFacts
 
 PASSING = "def test_it(): pass\n"
 
@@ -55,7 +54,7 @@ def test_an_option_that_is_not_ours_is_pytests_own_error(inner) -> None:
     assert "unrecognized arguments: --causal-min-rums=3" in result.stderr
 
 
-def facts(inner, *args: str, file: str = "", **env: str) -> SessionFacts:
+def facts(inner, *args: str, file: str = "", **env: str):
     """Run one session on its own and return what it says of itself."""
     inner.write(test_it=PASSING)
     config = inner.root / "causal.toml"

@@ -26,7 +26,7 @@ def closing_counts(output: str) -> str:
     return re.sub(r" in .*", "", lines[-1]).strip("= ")
 
 
-def check_unharmed(suite, *args: str, warns: bool = True, **env: str) -> str:
+def check_unharmed(suite, *args: str, warns: bool = True, **env: str):
     """Run bare and recorded; same exit code, same counts, no traceback of ours, and a line of warning."""
     suite.write(test_it=SUITE)
     bare = suite.run(causal=False)

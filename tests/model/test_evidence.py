@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_causal.model.evidence import Criteria, Evidence, Rule, Unit, Verdict
 
-SHAPING = {
+SHAPING: dict[str, Any] = {
     "max_failure_rate": 0.1,
     "alpha": 0.01,
     "unit": Unit.RUN,
     "flaky_weight": 0.5,
 }
-APPLIED_LATER = {
+APPLIED_LATER: dict[str, Any] = {
     "min_runs": 3,
     "min_sessions": 5,
     "rule": Rule.THRESHOLD,
@@ -48,7 +50,8 @@ def test_no_two_shapes_share_a_key(one, two) -> None:
 
 def test_a_unit_as_text_has_the_key_of_the_unit() -> None:
     # The store keeps what a marker declared as text.
-    assert Criteria()._replace(unit="run").state_key == Criteria(unit=Unit.RUN).state_key
+    stored: Any = "run"
+    assert Criteria()._replace(unit=stored).state_key == Criteria(unit=Unit.RUN).state_key
 
 
 def test_a_state_begins_with_nothing_and_with_the_stakes_of_every_player() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -323,6 +324,16 @@ class TestConcluding:
         assert store.reads(tally.reads_id) == make.reads(a=1, b=1)
         assert [state.reads_id for state in store.all_evidence("k")] == [tally.reads_id]
 
+    @pytest.mark.parametrize(
+        "error", [OverflowError("math range error"), UnicodeDecodeError("ascii", b"", 0, 1, "")]
+    )
+    def test_an_error_of_those_who_conclude_is_their_own(self, store, make, error):
+        number = store.begin_session(make.facts())
+        for transaction in (lambda: store.concluding(number, make.ending()), store.amending):
+            with pytest.raises(type(error)), transaction():
+                raise error
+        assert store.session(number).order is None
+
     def test_a_session_without_runs_ends_without_tallies(self, store, make):
         number = store.begin_session(make.facts())
         with store.concluding(number, make.ending()) as conclusion:
@@ -585,6 +596,12 @@ class TestReads:
 
 
 class TestKeeping:
+    def test_a_store_belongs_to_the_thread_that_opened_it(self, store):
+        with ThreadPoolExecutor(max_workers=1) as other:
+            refusal = other.submit(store.sessions).exception()
+        assert isinstance(refusal, StoreError)
+        assert "thread" in refusal.what
+
     def test_a_store_is_healthy_and_says_what_it_holds(self, store, make):
         make.session(store, [make.run("a"), make.run("b")])
         store.begin_session(make.facts())

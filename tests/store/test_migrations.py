@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -200,8 +201,8 @@ def test_a_statement_that_is_not_finished_is_an_error_and_not_passed_over():
     script = "CREATE TABLE a (x);\nCREATE TABLE b (x"
     *_, last = Migration(number=1, name="m", script=script).statements()
     assert "TABLE b" in last
-    with pytest.raises(sqlite3.OperationalError):
-        sqlite3.connect(":memory:").execute(last)
+    with closing(sqlite3.connect(":memory:")) as connection, pytest.raises(sqlite3.OperationalError):
+        connection.execute(last)
 
 
 def test_the_file_is_marked_as_ours(store_path):

@@ -273,6 +273,12 @@ class TestOtherThings:
         self.refused(filled, "tables")
         assert snapshot(filled.parent) == before
 
+    def test_a_store_whose_statistics_somebody_gathered_is_still_a_store(self, filled):
+        change(filled, "ANALYZE", "VACUUM")
+        store = open_store(str(filled))
+        assert len(store.sessions()) == 1
+        store.close()
+
     def test_s10_a_schema_that_was_rewritten_is_refused(self, filled):
         change(
             filled,
@@ -451,6 +457,9 @@ class TestMoving:
         assert not store.is_moved()
         filled.rename(tmp_path / "elsewhere")
         assert store.is_moved()
+        filled.mkdir()
+        assert store.is_moved()
+        filled.rmdir()
         other = open_store(str(filled))
         assert store.is_moved()
         assert not other.is_moved()

@@ -6,7 +6,6 @@ declares no policy, the toolkit's own defaults (``defaults.toml``) lie below the
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -71,7 +70,7 @@ def config_manager(
 
 def with_own_defaults(settings: Settings) -> Settings:
     """Return settings whose default policy is the toolkit's own, where the project declares none."""
-    return settings if settings.policy_table else replace(settings, config=read_config(DEFAULTS))
+    return settings if settings.policy_table else settings._replace(config=read_config(DEFAULTS))
 
 
 if __name__ == "__main__":
