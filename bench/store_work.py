@@ -88,9 +88,9 @@ def record(location: str, scenarios: int) -> Cost:
     recording.start()
     for run in runs:
         recording.add(run)
-    _, judged = recording.conclude(finished(started_us), Criteria(), [])
+    _, judgements = recording.conclude(finished(started_us), Criteria(), [])
     recording.close()
-    return meter.read(count=len(judged))
+    return meter.read(count=sum(judgements.counts.values()))
 
 
 def decide(location: str) -> Cost:

@@ -102,8 +102,9 @@ class Recorder(Edge):
         self._selected.update(((name, nodeid), None) for nodeid in nodeids)
 
     def note_worker_end(self, marks: str) -> None:
-        """Take the scenario markers that a worker saw."""
+        """Take the scenario markers that a worker saw, and the fault that stopped its notes."""
         carried: dict[str, Any] = json.loads(marks)
+        self._taker.fault = self._taker.fault or carried["fault"]
         self._folding.scenario_of.update(carried["scenario_of"])
         for name, (tags, criteria) in carried["declarations"].items():
             self._taker.declarations[name] = Declaration(
@@ -124,7 +125,8 @@ class Recorder(Edge):
             return
         for run in self._folding.missing(self._selected):
             self.recording.add(run)
-        unfinished = self._is_interrupted or exitstatus in _UNFINISHED_STATUSES
+        # Without the notes of all tests it is not known what was read, and for which policy a pass would speak.
+        unfinished = self._is_interrupted or self._taker.fault or exitstatus in _UNFINISHED_STATUSES
         ending = SessionEnding(
             state=SessionState.INTERRUPTED if unfinished else SessionState.FINISHED,
             finished_us=clock.now_us(),
@@ -191,10 +193,14 @@ class WorkerEnd:
         self._taker = taker
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Send the scenario markers, if there are any."""
-        if self._taker.scenario_of:
+        """Send the scenario markers and the fault, if there are any."""
+        if self._taker.scenario_of or self._taker.fault:
             declarations = {
                 name: [each.tags, each.criteria] for name, each in self._taker.declarations.items()
             }
-            carried = {"scenario_of": self._taker.scenario_of, "declarations": declarations}
+            carried = {
+                "scenario_of": self._taker.scenario_of,
+                "declarations": declarations,
+                "fault": self._taker.fault,
+            }
             session.config.workeroutput["causal"] = json.dumps(carried)  # type: ignore[attr-defined]

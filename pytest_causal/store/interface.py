@@ -183,7 +183,7 @@ class HistoryStore(Protocol):
         """Return all aliases, by old name."""
 
     def health(self, *, deep: bool = False) -> StoreHealth:
-        """Check the store; ``deep`` also reads every page."""
+        """Check the store; ``deep`` also compares indexes with tables and rows with what they refer to."""
 
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the main file where the backend has one."""

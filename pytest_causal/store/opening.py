@@ -26,7 +26,8 @@ def open_store(
     """Open the history store at a path, making it (and its folder) where there is none yet.
 
     A damaged file is set aside and a new store begun; ``notices`` of the store then says so. ``readonly`` neither
-    makes, mends nor migrates anything.
+    makes, mends nor migrates anything. The path must be on a disk of this machine: processes share memory beside the
+    file, which machines on a network file system cannot.
 
     Raises ConfigError for a location that cannot be a store, MissingInputError where ``readonly`` finds none,
     StoreRefusedError for a file that is not ours to write, StoreBusyError and StoreError.

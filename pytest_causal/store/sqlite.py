@@ -171,7 +171,7 @@ class SqliteStore:
         return stored_scenarios.read_aliases(self._database)
 
     def health(self, *, deep: bool = False) -> StoreHealth:
-        """Check the store; ``deep`` also reads every page."""
+        """Check the store; ``deep`` also compares indexes with tables and rows with what they refer to."""
         return examine_health(self._opened, location=self.location, deep=deep)
 
     def checkpoint(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_causal.model.evidence import Evidence
 from pytest_causal.model.run import Run
 from pytest_causal.model.session import Session
 from pytest_causal.store.interface import HistoryQuery
@@ -76,6 +77,17 @@ class Suite:
 
     def outcomes(self) -> dict[str, str]:
         return {name: str(run.outcome) for name, run in self.by_test().items()}
+
+    def evidence(self) -> dict[str, Evidence]:
+        """The running states by scenario; each must have one."""
+        store = open_store(str(self.store), readonly=True)
+        try:
+            states = list(store.all_evidence())
+            names = store.scenario_names([state.scenario_id for state in states])
+        finally:
+            store.close()
+        assert len(names) == len(states)
+        return {names[state.scenario_id]: state for state in states}
 
     def sessions(self) -> list[Session]:
         store = open_store(str(self.store), readonly=True)

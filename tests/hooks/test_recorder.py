@@ -238,18 +238,24 @@ def test_showing_the_policy_in_a_traceback_is_no_read(suite) -> None:
     assert [read.path for read in run.reads] == ["limits.rows"]
 
 
-def test_a_bug_of_ours_costs_the_record_and_not_the_run(suite) -> None:
+@pytest.mark.parametrize(
+    "distribution", [(), pytest.param(("-n2",), marks=pytest.mark.needs_xdist)], ids=["plain", "n2"]
+)
+def test_a_bug_of_ours_costs_the_record_and_not_the_run(suite, distribution) -> None:
     suite.write(
-        test_it="def test_it(): assert False\n",
+        test_it="def test_it(): assert False\ndef test_other(causal_metric): pass\n",
         conftest="""
         from pytest_causal.hooks import notes
         def broken(*args, **kwargs): raise ZeroDivisionError("planted")
         notes.NoteTaker._carried = broken
         """,
     )
-    result = suite.run()
+    result = suite.run(*distribution)
     assert result.returncode == 1
-    assert "internal error: ZeroDivisionError: planted at broken" in result.stdout
+    assert result.stdout.count("internal error: ZeroDivisionError: planted at broken") == 1
+    # What the tests read from the policy is lost with their notes: a pass cannot be evidence for this policy.
+    assert suite.session().ending.state is SessionState.INTERRUPTED
+    assert suite.evidence()["test_it.py::test_other"].passed == 0
 
 
 def test_a_mistake_in_a_marker_is_a_usage_error_that_names_the_test(suite) -> None:

@@ -30,7 +30,7 @@ def section(output: str) -> list[str]:
 
 
 def ours(output: str) -> list[str]:
-    return [line for line in output.splitlines() if "causal" in line]
+    return [line for line in output.splitlines() if line.startswith("causal: ")]
 
 
 def test_one_header_line_says_where_it_is_recorded(inner) -> None:
@@ -138,25 +138,25 @@ def test_colours_are_pytests_and_can_be_turned_off(inner) -> None:
     assert row == f"\x1b[31m\x1b[1m  {summary}\x1b[0m"
     for args, env in (
         (("--color=no",), {}),
-        ((), {"NO_COLOR": "1", "FORCE_COLOR": "1"}),
+        ((), {"NO_COLOR": "1", "FORCE_COLOR": "1", "PY_COLORS": ""}),
         ((), {"PY_COLORS": "0", "FORCE_COLOR": "1"}),
         ((), {}),
     ):
         output = inner.run(*args, **env).stdout
         assert summary in output
         assert not COLOUR.search(output)
-    assert any("rejected" in line for line in coloured(inner.run(FORCE_COLOR="1").stdout))
+    assert any("rejected" in line for line in coloured(inner.run(FORCE_COLOR="1", PY_COLORS="").stdout))
 
 
-@pytest.mark.parametrize("columns", [20, 40, 80, 200])
+@pytest.mark.parametrize("columns", [40, 80, 200])
 def test_names_and_places_are_cut_to_the_width_of_the_terminal(inner, columns: int) -> None:
     inner.write(test_it=f"def test_{'x' * 300}(): pass\n")
     shown = section(inner.run(COLUMNS=str(columns)).stdout)
     (name,) = [line for line in shown if line.startswith("* ")]
-    assert len(name) <= max(columns, 36)
+    assert len(name) <= columns
     assert ("x" * 300 in name) == (columns > 300)
     place = shown[0].partition(" in ")[2].partition(": 1 run")[0]
-    assert len(place) <= max(20, columns // 2)
+    assert len(place) <= columns // 2
 
 
 def test_lines_of_one_scenario_stay_together(inner) -> None:
@@ -183,10 +183,9 @@ def test_a_problem_is_told_once_in_the_terminal(inner, quiet) -> None:
     assert ours(result.stderr) == []
 
 
-@pytest.mark.parametrize("args", [("-p", "no:terminal"), ("--no-summary",)])
-def test_p30_without_a_terminal_section_it_is_told_on_standard_error(inner, args) -> None:
+def test_p30_without_a_terminal_it_is_told_on_standard_error(inner) -> None:
     inner.write(test_it=PASSING)
-    result = inner.run(broken_store(inner), *args)
+    result = inner.run(broken_store(inner), "-p", "no:terminal")
     assert result.returncode == 0
     (line,) = ours(result.stderr)
     assert str(inner.root / "store.db") in line

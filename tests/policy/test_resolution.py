@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from pytest_causal.policy.resolution import resolve
@@ -12,7 +11,7 @@ def test_a_profile_can_be_looked_at_by_itself(project: Any) -> None:
     project.profile("p", {"b": 3})
     project.override({"a": 9})
     settings = resolve_settings(flags={"profile": "p"}, env={}, root=project.root)
-    alone = resolve(replace(settings, config=None), cli=(), env={}, overrides_path=None)
+    alone = resolve(settings._replace(config=None), cli=(), env={}, overrides_path=None)
     assert alone.flat == {"b": 3}
     assert alone.overrides is None
     without_overrides = resolve(settings, cli=(), env={}, overrides_path=None)

@@ -14,6 +14,7 @@ PACKAGE = ROOT / "pytest_causal"
 TESTED_ELSEWHERE = {
     "clock": "two lines over the standard library, used by every test of recording",
     "errors": "the wording and the exit code of each error are tested where it is raised",
+    "model.status": "a record without a rule of its own; tests/cli and tests/views make and show it",
     "store.interface": "a protocol; the contract suite in tests/store holds every backend to it",
 }
 """Modules without a test file of their own, each with the reason."""

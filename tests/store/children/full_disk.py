@@ -6,11 +6,11 @@ Prints, as JSON, what was committed, what was found afterwards, and every compla
 from __future__ import annotations
 
 import json
-import os
 import random
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -21,16 +21,22 @@ from pytest_causal.store.interface import HistoryStore
 from pytest_causal.store.opening import open_store
 
 PAGE_BYTES = 4096
+DISK_BYTES = 1000 * PAGE_BYTES
 BATCH_RUNS = 25
 PASSES = 10
 
 
-def mount(folder: Path, size_bytes: int) -> None:
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", folder], check=True)
-
-
-def grow(folder: Path, size_bytes: int) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={size_bytes}", folder], check=True)
+@contextmanager
+def small_disk(folder: Path, free_pages: int) -> Iterator[Path]:
+    """Make a disk with so much free, at ``folder``; yield the file whose removal frees more."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", folder], check=True)
+    try:
+        ballast = folder / "ballast"
+        with ballast.open("wb") as file:
+            file.write(b"x" * (DISK_BYTES - free_pages * PAGE_BYTES))
+        yield ballast
+    finally:
+        subprocess.run(["umount", folder], check=True)
 
 
 def batch(place: int) -> list[Run]:
@@ -58,52 +64,46 @@ def look(path: Path, found: dict[str, list[object]], committed: int) -> None:
 
 def fill_while_recording(path: Path, found: dict[str, list[object]]) -> None:
     """Record until the disk is full, then get space and go on."""
-    mount(path.parent, random.randrange(90, 300) * PAGE_BYTES)
-    store = open_store(str(path))
-    number = store.begin_session(facts("growing"))
-    committed = 0
-    try:
-        while True:
-            store.add_runs(number, batch(committed))
-            committed += BATCH_RUNS
-    except StoreError as error:
-        found["complaints"].append(str(error.what))
-    look(path, found, committed)
-    grow(path.parent, 4_000_000)
-    store.add_runs(number, batch(committed))
-    conclude(store, number)
-    store.close()
-    look(path, found, committed + BATCH_RUNS)
-    found["passes"].append(committed)
-    subprocess.run(["umount", path.parent], check=True)
+    with small_disk(path.parent, random.randrange(90, 300)) as ballast:
+        store = open_store(str(path))
+        number = store.begin_session(facts("growing"))
+        committed = 0
+        try:
+            while True:
+                store.add_runs(number, batch(committed))
+                committed += BATCH_RUNS
+        except StoreError as error:
+            found["complaints"].append(error.what)
+        look(path, found, committed)
+        ballast.unlink()
+        store.add_runs(number, batch(committed))
+        conclude(store, number)
+        store.close()
+        look(path, found, committed + BATCH_RUNS)
+        found["passes"].append(committed)
 
 
 def fill_before_the_nth_page(path: Path, free_pages: int, found: dict[str, list[object]]) -> None:
     """Do everything with only so many pages free, then get space and do it again."""
-    mount(path.parent, 1_000_000)
-    ballast = path.parent / "ballast"
-    with ballast.open("wb") as file:
-        space = os.statvfs(path.parent).f_bavail * os.statvfs(path.parent).f_frsize
-        file.write(b"x" * (space - free_pages * PAGE_BYTES))
     complaints = 0
-    for uid in ("tight", "again"):
-        try:
-            with closing(open_store(str(path))) as store:
-                number = store.begin_session(facts(uid))
-                store.add_runs(number, batch(0))
-                conclude(store, number)
-        except StoreError as error:
-            found["complaints"].append(error.what)
-            complaints += 1
-        if uid == "tight":
-            grow(path.parent, 4_000_000)
-    store = open_store(str(path))
-    found["problems"] += [*store.notices, *store.health(deep=True).problems]
-    again = store.find_session("again")
-    found["wrong counts"] += [] if again is not None and again.runs == BATCH_RUNS else [(free_pages, "again")]
-    store.close()
+    with small_disk(path.parent, free_pages) as ballast:
+        for uid in ("tight", "again"):
+            try:
+                with closing(open_store(str(path))) as store:
+                    number = store.begin_session(facts(uid))
+                    store.add_runs(number, batch(0))
+                    conclude(store, number)
+            except StoreError as error:
+                found["complaints"].append(error.what)
+                complaints += 1
+            ballast.unlink(missing_ok=True)
+        with closing(open_store(str(path))) as store:
+            found["problems"] += [*store.notices, *store.health(deep=True).problems]
+            again = store.find_session("again")
+            found["wrong counts"] += (
+                [] if again is not None and again.runs == BATCH_RUNS else [(free_pages, "again")]
+            )
     found["steps"].append(complaints)
-    subprocess.run(["umount", path.parent], check=True)
 
 
 def main(folder: Path, seed: int) -> None:
