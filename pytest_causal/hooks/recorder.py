@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -114,7 +116,8 @@ class Recorder(Edge):
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """End the session in the store. With ``strict`` a record that is not whole fails a run that passed."""
-        self._conclude(session, exitstatus)
+        with _garbage_left_alone():
+            self._conclude(session, exitstatus)
         if self.settings.strict and not self._is_whole() and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = ExitCode.IO_ERROR
 
@@ -158,6 +161,19 @@ class Recorder(Edge):
         if self.recording.lost:
             found.append(f"{self.recording.lost} runs of this session are not in the history")
         return found
+
+
+@contextmanager
+def _garbage_left_alone() -> Iterator[None]:
+    """Collect no garbage in this block: what it makes is freed by count, and one full collection over all that a
+    large suite holds costs as much as concluding it."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class DistributionHooks(Edge):

@@ -60,6 +60,20 @@ class Suite:
             check=False,
         )
 
+    def causal(self, *args: str) -> str:
+        """What the command line says of the store; it must succeed."""
+        code = "import sys; from pytest_causal.cli.main import main; sys.exit(main())"
+        said = subprocess.run(
+            [sys.executable, "-c", code, *args],
+            cwd=self.root,
+            env=self.env(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return said.stdout
+
     def runs(self) -> list[Run]:
         """Every stored run, oldest first."""
         store = open_store(str(self.store), readonly=True)
@@ -99,6 +113,15 @@ class Suite:
     def session(self) -> Session:
         (session,) = self.sessions()
         return session
+
+
+@pytest.fixture(
+    params=[(), pytest.param(("-n2",), marks=pytest.mark.needs_xdist)], ids=["plain", "n2"], scope="session"
+)
+def distribution(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The arguments that distribute a run, or none: a test that asks for it is run both ways."""
+    chosen: tuple[str, ...] = request.param
+    return chosen
 
 
 @pytest.fixture

@@ -25,7 +25,6 @@ def service(suite):
     return suite
 
 
-@pytest.mark.parametrize("distribution", [(), ("-n2",)], ids=["plain", "n2"])
 def test_targets_are_set_for_the_tests_and_restored_after_them(service, distribution) -> None:
     service.write(
         test_it="""

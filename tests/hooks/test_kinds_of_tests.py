@@ -11,7 +11,7 @@ from pytest_causal.model.run import Outcome, Phase
 from pytest_causal.model.session import SessionState
 
 RERUN = ("-p", "rerunfailures", "--reruns=2")
-CACHE = ("-p", "cacheprovider")
+CACHE = ("-p", "cacheprovider", "-p", "stepwise")
 
 
 def counts(output: str) -> Counter[str]:
@@ -309,9 +309,6 @@ FLAKY = """
 """
 
 
-@pytest.mark.parametrize(
-    "distribution", [(), pytest.param(("-n2",), marks=pytest.mark.needs_xdist)], ids=["plain", "n2"]
-)
 def test_p16_reruns_are_attempts_and_one_execution_of_evidence(suite, distribution) -> None:
     suite.write(test_it=FLAKY)
     bare = suite.run(*distribution, *RERUN, causal=False)

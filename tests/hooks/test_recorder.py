@@ -71,7 +71,6 @@ def summary_counts(output: str) -> str:
     return re.sub(r" in .*", "", lines[-1]).strip("= ")
 
 
-@pytest.mark.parametrize("distribution", [(), ("-n2",)], ids=["plain", "n2"])
 def test_p15_every_outcome_is_stored_once_and_nothing_changes_for_the_run(suite, distribution) -> None:
     suite.write(test_outcomes=EVERY_OUTCOME)
     bare = suite.run(*distribution, causal=False)
@@ -84,7 +83,6 @@ def test_p15_every_outcome_is_stored_once_and_nothing_changes_for_the_run(suite,
     assert {run.worker for run in suite.runs()} <= ({""} if not distribution else {"gw0", "gw1"})
 
 
-@pytest.mark.parametrize("distribution", [(), ("-n2",)], ids=["plain", "n2"])
 def test_the_store_says_what_junitxml_says(suite, distribution) -> None:
     suite.write(test_outcomes=EVERY_OUTCOME)
     suite.run(*distribution, "--junitxml=out.xml")
@@ -184,7 +182,7 @@ def test_phases_are_timed_apart(suite) -> None:
     assert before * 1e6 <= run.started_us <= time.time() * 1e6
 
 
-def test_metrics_and_the_scenario_marker_arrive_from_plain_and_distributed_runs(suite) -> None:
+def test_metrics_and_the_scenario_marker_arrive_from_plain_and_distributed_runs(suite, distribution) -> None:
     suite.write(
         test_it="""
         import pytest
@@ -195,18 +193,16 @@ def test_metrics_and_the_scenario_marker_arrive_from_plain_and_distributed_runs(
             causal_metric("bad", float("nan"))
         """
     )
-    for distribution in ((), ("-n2",)):
-        suite.run(*distribution)
-        for name, run in suite.by_test().items():
-            assert run.scenario == "load"
-            assert run.nodeid == f"test_it.py::{name}"
-            metrics = {metric.name: metric for metric in run.metrics}
-            assert metrics["rows"].value == (10 if "1" in name else 20)
-            assert (metrics["bad"].value, metrics["bad"].kind) == (None, MetricKind.NAN)
-        suite.store.unlink()
+    suite.run(*distribution)
+    for name, run in suite.by_test().items():
+        assert run.scenario == "load"
+        assert run.nodeid == f"test_it.py::{name}"
+        metrics = {metric.name: metric for metric in run.metrics}
+        assert metrics["rows"].value == (10 if "1" in name else 20)
+        assert (metrics["bad"].value, metrics["bad"].kind) == (None, MetricKind.NAN)
 
 
-def test_reads_of_the_policy_are_stored_with_how_they_are_known(suite) -> None:
+def test_reads_of_the_policy_are_stored_with_how_they_are_known(suite, distribution) -> None:
     (suite.root / "causal.toml").write_text("[policy.limits]\nrows = 7\nseconds = 2\nunread = 1\n")
     suite.write(
         test_it="""
@@ -217,16 +213,14 @@ def test_reads_of_the_policy_are_stored_with_how_they_are_known(suite) -> None:
         def test_nothing(): pass
         """
     )
-    for distribution in ((), ("-n2",)):
-        result = suite.run(*distribution)
-        assert result.returncode == 0, result.stdout + result.stderr
-        reads = {name: [(r.path, r.value, r.how) for r in run.reads] for name, run in suite.by_test().items()}
-        assert reads == {
-            "test_tracked": [("limits.rows", "7", ReadHow.TRACKED)],
-            "test_declared": [("limits.seconds", "2", ReadHow.DECLARED)],
-            "test_nothing": [],
-        }
-        suite.store.unlink()
+    result = suite.run(*distribution)
+    assert result.returncode == 0, result.stdout + result.stderr
+    reads = {name: [(r.path, r.value, r.how) for r in run.reads] for name, run in suite.by_test().items()}
+    assert reads == {
+        "test_tracked": [("limits.rows", "7", ReadHow.TRACKED)],
+        "test_declared": [("limits.seconds", "2", ReadHow.DECLARED)],
+        "test_nothing": [],
+    }
 
 
 def test_showing_the_policy_in_a_traceback_is_no_read(suite) -> None:
@@ -238,9 +232,6 @@ def test_showing_the_policy_in_a_traceback_is_no_read(suite) -> None:
     assert [read.path for read in run.reads] == ["limits.rows"]
 
 
-@pytest.mark.parametrize(
-    "distribution", [(), pytest.param(("-n2",), marks=pytest.mark.needs_xdist)], ids=["plain", "n2"]
-)
 def test_a_bug_of_ours_costs_the_record_and_not_the_run(suite, distribution) -> None:
     suite.write(
         test_it="def test_it(): assert False\ndef test_other(causal_metric): pass\n",
@@ -297,6 +288,7 @@ def test_p16_each_rerun_is_an_attempt_of_its_own(suite) -> None:
     ]
 
 
+@pytest.mark.needs_xdist
 def test_p16_dist_each_keeps_a_run_for_each_worker(suite) -> None:
     suite.write(test_it="def test_a(): pass\ndef test_b(): pass\n")
     suite.run("--dist=each", "--tx=2*popen")
@@ -314,6 +306,7 @@ def test_p16_pytest_repeat_gives_each_repetition_its_own_run(suite) -> None:
     assert sorted(suite.outcomes()) == ["test_a[1-3]", "test_a[2-3]", "test_a[3-3]"]
 
 
+@pytest.mark.needs_xdist
 def test_loadgroup_does_not_change_the_identity_of_a_test(suite) -> None:
     suite.write(
         test_it="""
@@ -343,7 +336,7 @@ def test_p17_duplicate_node_ids_are_both_stored_and_told_apart(suite) -> None:
     ]
 
 
-def test_subtests_are_folded_into_their_test(suite) -> None:
+def test_subtests_are_folded_into_their_test(suite, distribution) -> None:
     pytest.importorskip("_pytest.subtests", reason="subtests came with pytest 9")
     suite.write(
         test_it="""
@@ -357,13 +350,10 @@ def test_subtests_are_folded_into_their_test(suite) -> None:
                     pass
         """
     )
-    for distribution in ((), ("-n2",)):
-        suite.run(*distribution)
-        assert suite.outcomes() == {"test_mixed": "failed", "test_all_right": "passed"}
-        suite.store.unlink()
+    suite.run(*distribution)
+    assert suite.outcomes() == {"test_mixed": "failed", "test_all_right": "passed"}
 
 
-@pytest.mark.parametrize("distribution", [(), ("-n2",)], ids=["plain", "n2"])
 def test_p29_collection_errors_and_module_skips_are_recorded_once(suite, distribution) -> None:
     suite.write(
         test_broken="import no_such_module_at_all\n",
@@ -383,7 +373,6 @@ def test_p29_collection_errors_and_module_skips_are_recorded_once(suite, distrib
     assert broken.cause.type == "ModuleNotFoundError"
 
 
-@pytest.mark.parametrize("distribution", [(), ("-n2",)], ids=["plain", "n2"])
 def test_what_was_collected_and_never_ran_is_missing(suite, distribution) -> None:
     suite.write(test_it="\n".join(f"def test_{n:02}(): assert {n} != 3" for n in range(40)))
     result = suite.run(*distribution, "-x")
@@ -414,7 +403,6 @@ def test_pytest_exit_with_status_zero_does_not_make_a_finished_session(suite) ->
     assert suite.outcomes() == {"test_a": "passed", "test_b": "missing", "test_c": "missing"}
 
 
-@pytest.mark.parametrize("distribution", [(), ("-n2",)], ids=["plain", "n2"])
 def test_p11_ctrl_c_keeps_what_ran_and_pytests_own_exit_code(suite, distribution) -> None:
     suite.write(
         test_it="""
@@ -448,6 +436,7 @@ def test_p11_ctrl_c_keeps_what_ran_and_pytests_own_exit_code(suite, distribution
     assert "did not finish" in output
 
 
+@pytest.mark.needs_xdist
 def test_p12_a_killed_worker_costs_one_crashed_run_and_nothing_else(suite) -> None:
     body = "\n".join(f"def test_{n:02}(): pass" for n in range(30))
     suite.write(
@@ -465,6 +454,7 @@ def test_killer():
     assert suite.outcomes()["test_killer"] == "crashed"
 
 
+@pytest.mark.needs_xdist
 def test_p13_when_all_workers_die_the_rest_is_missing(suite) -> None:
     suite.write(
         test_it="import os\n" + "\n".join(f"def test_{n}(): os._exit(1)" for n in range(12)),
@@ -677,6 +667,7 @@ def test_p30_without_terminal_capture_or_a_standard_output(suite) -> None:
     assert len(suite.sessions()) >= 2
 
 
+@pytest.mark.needs_xdist
 def test_p14_a_killed_controller_leaves_no_record_by_its_workers(suite) -> None:
     suite.write(
         test_it="""
@@ -750,7 +741,6 @@ def test_infrastructure_errors_are_left_out(suite) -> None:
     assert str(suite.by_test()["test_it"].outcome) == "failed"
 
 
-@pytest.mark.parametrize("distribution", [(), ("-n2",)], ids=["plain", "n2"])
 def test_a_store_path_given_as_a_word_of_its_own_does_not_change_the_ids(
     suite, tmp_path, distribution
 ) -> None:

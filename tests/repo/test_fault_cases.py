@@ -27,7 +27,7 @@ def rows() -> dict[str, str]:
     return dict(found)
 
 
-def tests_of_cases() -> dict[str, list[str]]:
+def names_by_case() -> dict[str, list[str]]:
     """Case -> the tests (FILE::NAME) whose names carry its id, as ``test_p1_...`` or ``test_p20_p21_...`` do."""
     found = defaultdict(list)
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
@@ -43,12 +43,14 @@ def test_the_document_holds_every_case_and_no_other() -> None:
 
 
 def test_every_case_has_a_test_or_a_reason() -> None:
-    tried = tests_of_cases()
-    assert {case for case, said in rows().items() if not said.startswith(NOT_TRIED)} == set(CASES) & set(tried)
+    tried = names_by_case()
+    assert {case for case, said in rows().items() if not said.startswith(NOT_TRIED)} == set(CASES) & set(
+        tried
+    )
 
 
 def test_the_tests_named_in_the_document_are_there() -> None:
-    tried = tests_of_cases()
+    tried = names_by_case()
     for case, said in rows().items():
         if not said.startswith(NOT_TRIED):
             files = {name.partition("::")[0].removeprefix("tests/") for name in tried[case]}

@@ -15,6 +15,21 @@ TESTED_ELSEWHERE = {
     "clock": "two lines over the standard library, used by every test of recording",
     "errors": "the wording and the exit code of each error are tested where it is raised",
     "model.status": "a record without a rule of its own; tests/cli and tests/views make and show it",
+    **dict.fromkeys(
+        (
+            *("store.conclusion", "store.database", "store.health", "store.identities", "store.location"),
+            *(
+                "store.ownership",
+                "store.rows",
+                "store.runs",
+                "store.scenarios",
+                "store.sessions",
+                "store.sqlite",
+            ),
+            "store.sqlite_opening",
+        ),
+        "a part of the SQLite store, whose tests are the contract suite and the fault tests in tests/store",
+    ),
     "store.interface": "a protocol; the contract suite in tests/store holds every backend to it",
 }
 """Modules without a test file of their own, each with the reason."""
