@@ -115,9 +115,7 @@ class Suite:
         return session
 
 
-@pytest.fixture(
-    params=[(), pytest.param(("-n2",), marks=pytest.mark.needs_xdist)], ids=["plain", "n2"], scope="session"
-)
+@pytest.fixture(params=[(), pytest.param(("-n2",), marks=pytest.mark.needs_xdist)], ids=["plain", "n2"])
 def distribution(request: pytest.FixtureRequest) -> tuple[str, ...]:
     """The arguments that distribute a run, or none: a test that asks for it is run both ways."""
     chosen: tuple[str, ...] = request.param

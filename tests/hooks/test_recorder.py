@@ -107,22 +107,22 @@ def test_the_store_says_what_junitxml_says(suite, distribution) -> None:
                 assert said == {"skipped"}
 
 
-def test_junitxml_is_the_same_with_and_without_the_plugin(suite) -> None:
-    suite.write(
+def test_junitxml_is_the_same_with_and_without_the_plugin(inner) -> None:
+    inner.write(
         test_it="""
         def test_it(causal_metric): causal_metric("speed", 3)
         """
     )
-    suite.run("--junitxml=with.xml")
-    text = re.sub(r'(time|timestamp|hostname)="[^"]*"', "", (suite.root / "with.xml").read_text())
+    inner.run("--junitxml=with.xml")
+    text = re.sub(r'(time|timestamp|hostname)="[^"]*"', "", (inner.root / "with.xml").read_text())
     assert "causal" not in text
     assert "properties" not in text
 
 
-def test_causes_name_the_phase_the_type_and_the_message(suite) -> None:
-    suite.write(test_outcomes=EVERY_OUTCOME)
-    suite.run()
-    causes = {name: run.cause for name, run in suite.by_test().items()}
+def test_causes_name_the_phase_the_type_and_the_message(inner) -> None:
+    inner.write(test_outcomes=EVERY_OUTCOME)
+    inner.run()
+    causes = {name: run.cause for name, run in inner.by_test().items()}
     assert causes["test_passed"] is None
     assert causes["test_xpassed"] is None
     assert (causes["test_raised"].phase, causes["test_raised"].type) == (Phase.CALL, "ValueError")
@@ -142,27 +142,27 @@ def test_causes_name_the_phase_the_type_and_the_message(suite) -> None:
     assert causes["test_xpassed_strict"].type == "xpassed(strict)"
 
 
-def test_messages_are_capped_redacted_and_can_be_left_out(suite) -> None:
-    suite.write(
+def test_messages_are_capped_redacted_and_can_be_left_out(inner) -> None:
+    inner.write(
         test_it="""
         def test_long(): raise ValueError("x" * 100_000)
         def test_secret(): raise ValueError("the token is sesame-open-9731 and password=hunter2hunter2")
         """
     )
-    suite.run(SERVICE_TOKEN="sesame-open-9731")
-    causes = {name: run.cause.message for name, run in suite.by_test().items()}
+    inner.run(SERVICE_TOKEN="sesame-open-9731")
+    causes = {name: run.cause.message for name, run in inner.by_test().items()}
     assert 100 < len(causes["test_long"]) <= 500
-    raw = b"".join(path.read_bytes() for path in suite.store.parent.iterdir() if path.is_file())
+    raw = b"".join(path.read_bytes() for path in inner.store.parent.iterdir() if path.is_file())
     assert b"the token is" in raw
     assert b"sesame-open-9731" not in raw
     assert b"hunter2" not in raw
-    suite.store.unlink()
-    suite.run("--no-causal-messages", SERVICE_TOKEN="sesame-open-9731")
-    assert {run.cause.message for run in suite.runs()} == {""}
+    inner.store.unlink()
+    inner.run("--no-causal-messages", SERVICE_TOKEN="sesame-open-9731")
+    assert {run.cause.message for run in inner.runs()} == {""}
 
 
-def test_phases_are_timed_apart(suite) -> None:
-    suite.write(
+def test_phases_are_timed_apart(inner) -> None:
+    inner.write(
         test_it="""
         import pytest, time
         @pytest.fixture
@@ -174,8 +174,8 @@ def test_phases_are_timed_apart(suite) -> None:
         """
     )
     before = time.time()
-    suite.run()
-    run = suite.by_test()["test_it"]
+    inner.run()
+    run = inner.by_test()["test_it"]
     assert run.setup_seconds >= 0.02
     assert run.call_seconds >= 0.03
     assert run.teardown_seconds >= 0.04
@@ -223,12 +223,12 @@ def test_reads_of_the_policy_are_stored_with_how_they_are_known(suite, distribut
     }
 
 
-def test_showing_the_policy_in_a_traceback_is_no_read(suite) -> None:
-    (suite.root / "causal.toml").write_text("[policy.limits]\nrows = 7\nseconds = 2\n")
-    suite.write(test_it="def test_it(causal_policy): assert causal_policy['limits']['rows'] == 8\n")
-    result = suite.run("--showlocals", "-vv")
+def test_showing_the_policy_in_a_traceback_is_no_read(inner) -> None:
+    (inner.root / "causal.toml").write_text("[policy.limits]\nrows = 7\nseconds = 2\n")
+    inner.write(test_it="def test_it(causal_policy): assert causal_policy['limits']['rows'] == 8\n")
+    result = inner.run("--showlocals", "-vv")
     assert "seconds" in result.stdout, "the traceback does not show the policy, so this test shows nothing"
-    (run,) = suite.runs()
+    (run,) = inner.runs()
     assert [read.path for read in run.reads] == ["limits.rows"]
 
 
@@ -249,22 +249,22 @@ def test_a_bug_of_ours_costs_the_record_and_not_the_run(suite, distribution) -> 
     assert suite.evidence()["test_it.py::test_other"].passed == 0
 
 
-def test_a_mistake_in_a_marker_is_a_usage_error_that_names_the_test(suite) -> None:
-    suite.write(
+def test_a_mistake_in_a_marker_is_a_usage_error_that_names_the_test(inner) -> None:
+    inner.write(
         test_it="""
         import pytest
         @pytest.mark.scenario(max_failure_rat=0.1)
         def test_it(): pass
         """
     )
-    result = suite.run()
+    result = inner.run()
     assert result.returncode == 4
     assert "test_it.py::test_it: @pytest.mark.scenario: unknown argument 'max_failure_rat'" in result.stderr
     assert "did you mean 'max_failure_rate'?" in result.stderr
 
 
-def test_p16_each_rerun_is_an_attempt_of_its_own(suite) -> None:
-    suite.write(
+def test_p16_each_rerun_is_an_attempt_of_its_own(inner) -> None:
+    inner.write(
         test_it="""
         import pathlib
         def test_mends():
@@ -275,9 +275,9 @@ def test_p16_each_rerun_is_an_attempt_of_its_own(suite) -> None:
         def test_never(): assert False
         """
     )
-    result = suite.run("-p", "rerunfailures", "--reruns=2")
+    result = inner.run("-p", "rerunfailures", "--reruns=2")
     assert result.returncode == 1, result.stdout + result.stderr
-    told = [(r.nodeid.partition("::")[2], r.attempt, str(r.outcome), r.is_superseded) for r in suite.runs()]
+    told = [(r.nodeid.partition("::")[2], r.attempt, str(r.outcome), r.is_superseded) for r in inner.runs()]
     assert told == [
         ("test_mends", 1, "failed", True),
         ("test_mends", 2, "failed", True),
@@ -300,10 +300,10 @@ def test_p16_dist_each_keeps_a_run_for_each_worker(suite) -> None:
     ]
 
 
-def test_p16_pytest_repeat_gives_each_repetition_its_own_run(suite) -> None:
-    suite.write(test_it="def test_a(): pass\n")
-    suite.run("-p", "pytest_repeat", "--count=3")
-    assert sorted(suite.outcomes()) == ["test_a[1-3]", "test_a[2-3]", "test_a[3-3]"]
+def test_p16_pytest_repeat_gives_each_repetition_its_own_run(inner) -> None:
+    inner.write(test_it="def test_a(): pass\n")
+    inner.run("-p", "pytest_repeat", "--count=3")
+    assert sorted(inner.outcomes()) == ["test_a[1-3]", "test_a[2-3]", "test_a[3-3]"]
 
 
 @pytest.mark.needs_xdist
@@ -321,16 +321,16 @@ def test_loadgroup_does_not_change_the_identity_of_a_test(suite) -> None:
     assert set(suite.outcomes()) == {"test_grouped", "test_at[a@b]"}
 
 
-def test_p17_duplicate_node_ids_are_both_stored_and_told_apart(suite) -> None:
-    suite.write(
+def test_p17_duplicate_node_ids_are_both_stored_and_told_apart(inner) -> None:
+    inner.write(
         test_it="def test_a(): pass\n",
         conftest="""
         def pytest_collection_modifyitems(items):
             items.append(items[0])
         """,
     )
-    suite.run()
-    assert [(run.nodeid, run.occurrence, run.attempt) for run in suite.runs()] == [
+    inner.run()
+    assert [(run.nodeid, run.occurrence, run.attempt) for run in inner.runs()] == [
         ("test_it.py::test_a", 1, 1),
         ("test_it.py::test_a", 2, 1),
     ]
@@ -383,14 +383,14 @@ def test_what_was_collected_and_never_ran_is_missing(suite, distribution) -> Non
     assert sum(counted.values()) == 40
 
 
-def test_deselected_tests_are_not_missing(suite) -> None:
-    suite.write(test_it="def test_a(): pass\ndef test_b(): pass\n")
-    suite.run("-k", "test_a")
-    assert suite.outcomes() == {"test_a": "passed"}
+def test_deselected_tests_are_not_missing(inner) -> None:
+    inner.write(test_it="def test_a(): pass\ndef test_b(): pass\n")
+    inner.run("-k", "test_a")
+    assert inner.outcomes() == {"test_a": "passed"}
 
 
-def test_pytest_exit_with_status_zero_does_not_make_a_finished_session(suite) -> None:
-    suite.write(
+def test_pytest_exit_with_status_zero_does_not_make_a_finished_session(inner) -> None:
+    inner.write(
         test_it="""
         import pytest
         def test_a(): pass
@@ -398,9 +398,9 @@ def test_pytest_exit_with_status_zero_does_not_make_a_finished_session(suite) ->
         def test_c(): pass
         """
     )
-    assert suite.run().returncode == 0
-    assert suite.session().ending.state is SessionState.INTERRUPTED
-    assert suite.outcomes() == {"test_a": "passed", "test_b": "missing", "test_c": "missing"}
+    assert inner.run().returncode == 0
+    assert inner.session().ending.state is SessionState.INTERRUPTED
+    assert inner.outcomes() == {"test_a": "passed", "test_b": "missing", "test_c": "missing"}
 
 
 def test_p11_ctrl_c_keeps_what_ran_and_pytests_own_exit_code(suite, distribution) -> None:
@@ -470,7 +470,7 @@ def test_p26_os_exit_in_a_test_keeps_what_ran_before(suite) -> None:
     suite.write(
         test_it="""
         import os, time
-        def test_a(): time.sleep(0.05)
+        def test_a(): time.sleep(0.3)  # longer than a run waits for others
         def test_b(): os._exit(0)
         """
     )
@@ -482,29 +482,29 @@ def test_p26_os_exit_in_a_test_keeps_what_ran_before(suite) -> None:
     assert states == [SessionState.FINISHED, SessionState.ABANDONED]
 
 
-def test_the_session_says_where_it_ran(suite) -> None:
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.example", "-C", str(suite.root)]
-    suite.write(test_it="def test_it(): pass\n")
+def test_the_session_says_where_it_ran(inner) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.example", "-C", str(inner.root)]
+    inner.write(test_it="def test_it(): pass\n")
     subprocess.run([*git, "init", "-qb", "trunk"], check=True)
     subprocess.run([*git, "add", "."], check=True)
     subprocess.run([*git, "commit", "-qm", "one"], check=True)
     commit = subprocess.run(
         [*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True
     ).stdout.strip()
-    suite.run()
-    facts = suite.session().facts
+    inner.run()
+    facts = inner.session().facts
     assert (facts.commit, facts.branch) == (commit, "trunk")
-    assert facts.is_dirty is False or suite.session().ending.is_dirty is False
+    assert facts.is_dirty is False or inner.session().ending.is_dirty is False
     assert facts.python.startswith("3.")
     assert facts.pytest_version == pytest.__version__
     assert facts.is_trusted
-    suite.write(test_it="def test_it(): assert True\n")
-    suite.run()
-    newest = suite.sessions()[0]
+    inner.write(test_it="def test_it(): assert True\n")
+    inner.run()
+    newest = inner.sessions()[0]
     assert newest.ending.is_dirty is True
 
 
-def test_t5_runs_of_a_forks_pull_request_are_recorded_and_never_count(suite, tmp_path: Path) -> None:
+def test_t5_runs_of_a_forks_pull_request_are_recorded_and_never_count(inner, tmp_path: Path) -> None:
     event = tmp_path / "event.json"
     event.write_text('{"pull_request": {"head": {"repo": {"full_name": "stranger/project"}}}}')
     github = {
@@ -515,42 +515,42 @@ def test_t5_runs_of_a_forks_pull_request_are_recorded_and_never_count(suite, tmp
         "GITHUB_RUN_ID": "77",
         "GITHUB_RUN_ATTEMPT": "1",
     }
-    (suite.root / "causal.toml").write_text('trusted = "yes"\n')  # what a fork could write
-    suite.write(test_it="def test_it(): pass\n")
-    result = suite.run(**github)
-    assert suite.outcomes() == {"test_it": "passed"}
-    assert not suite.session().facts.is_trusted
-    assert suite.session().facts.key == "github:77:1"
+    (inner.root / "causal.toml").write_text('trusted = "yes"\n')  # what a fork could write
+    inner.write(test_it="def test_it(): pass\n")
+    result = inner.run(**github)
+    assert inner.outcomes() == {"test_it": "passed"}
+    assert not inner.session().facts.is_trusted
+    assert inner.session().facts.key == "github:77:1"
     assert "not trusted" in result.stdout
     assert "verdicts" not in result.stdout
 
 
-def test_p18_a_megabyte_id_is_stored_cut_and_found_again(suite) -> None:
-    suite.write(
+def test_p18_a_megabyte_id_is_stored_cut_and_found_again(inner) -> None:
+    inner.write(
         test_it="""
         import pytest
         @pytest.mark.parametrize("x", [1], ids=["y" * 1_000_000])
         def test_long(x): pass
         """
     )
-    assert suite.run("-q").returncode == 0
-    (run,) = suite.runs()
+    assert inner.run("-q").returncode == 0
+    (run,) = inner.runs()
     assert 500 < len(run.scenario) < 700
-    suite.run("-q")
-    assert len({run.scenario for run in suite.runs()}) == 1
+    inner.run("-q")
+    assert len({run.scenario for run in inner.runs()}) == 1
 
 
-def test_p20_hostile_ids_are_stored_and_shown_harmlessly(suite) -> None:
-    suite.write(
+def test_p20_hostile_ids_are_stored_and_shown_harmlessly(inner) -> None:
+    inner.write(
         test_it=r"""
         import pytest
         @pytest.mark.scenario("evil\x1b[31m\r\n::error::\x00\u202e\udc80")
         def test_evil(): assert False
         """
     )
-    result = suite.run()
+    result = inner.run()
     assert result.returncode == 1
-    (run,) = suite.runs()
+    (run,) = inner.runs()
     assert "evil" in run.scenario
     section = result.stdout[result.stdout.index("= causal =") :]
     assert "evil" in section
@@ -559,8 +559,8 @@ def test_p20_hostile_ids_are_stored_and_shown_harmlessly(suite) -> None:
     assert "\n::error" not in section
 
 
-def test_p23_an_error_in_a_users_hook_is_shown_as_pytest_shows_it(suite) -> None:
-    suite.write(
+def test_p23_an_error_in_a_users_hook_is_shown_as_pytest_shows_it(inner) -> None:
+    inner.write(
         test_it="def test_it(): pass\n",
         conftest="""
         import pytest
@@ -570,11 +570,11 @@ def test_p23_an_error_in_a_users_hook_is_shown_as_pytest_shows_it(suite) -> None
             raise KeyError("the user's own mistake")
         """,
     )
-    bare = suite.run(causal=False)
-    recorded = suite.run()
+    bare = inner.run(causal=False)
+    recorded = inner.run()
     assert recorded.returncode == bare.returncode == 3
     assert "the user's own mistake" in recorded.stdout + recorded.stderr
-    assert suite.session().ending.state is SessionState.INTERRUPTED
+    assert inner.session().ending.state is SessionState.INTERRUPTED
 
 
 def test_p24_a_forked_child_writes_nothing(suite) -> None:
@@ -595,8 +595,8 @@ def test_p24_a_forked_child_writes_nothing(suite) -> None:
     assert suite.session().ending.state is SessionState.FINISHED
 
 
-def test_p25_metrics_from_many_threads_are_all_stored(suite) -> None:
-    suite.write(
+def test_p25_metrics_from_many_threads_are_all_stored(inner) -> None:
+    inner.write(
         test_it="""
         import threading
         def test_threads(causal_metric):
@@ -608,12 +608,12 @@ def test_p25_metrics_from_many_threads_are_all_stored(suite) -> None:
             for t in threads: t.join()
         """
     )
-    suite.run()
-    assert len(suite.by_test()["test_threads"].metrics) == 320
+    inner.run()
+    assert len(inner.by_test()["test_threads"].metrics) == 320
 
 
-def test_p22_too_many_metrics_are_capped_and_counted(suite) -> None:
-    suite.write(
+def test_p22_too_many_metrics_are_capped_and_counted(inner) -> None:
+    inner.write(
         test_it="""
         def test_flood(causal_metric):
             for n in range(100_000):
@@ -621,8 +621,8 @@ def test_p22_too_many_metrics_are_capped_and_counted(suite) -> None:
             causal_metric("huge", "x" * 10_000_000)
         """
     )
-    assert suite.run().returncode == 0
-    metrics = {metric.name: metric.value for metric in suite.by_test()["test_flood"].metrics}
+    assert inner.run().returncode == 0
+    metrics = {metric.name: metric.value for metric in inner.by_test()["test_flood"].metrics}
     assert len(metrics) == 1001
     assert metrics["causal_metrics_dropped"] == 99_001
 
@@ -672,7 +672,7 @@ def test_p14_a_killed_controller_leaves_no_record_by_its_workers(suite) -> None:
     suite.write(
         test_it="""
         import pathlib, time
-        def test_a(): pass
+        def test_a(): time.sleep(0.3)  # longer than a run waits for others
         def test_b():
             pathlib.Path("begun").touch()
             time.sleep(3)
@@ -712,8 +712,8 @@ def test_p31_an_inner_pytest_records_into_its_own_store(suite) -> None:
     assert suite.outcomes() == {"test_outer": "passed"}
 
 
-def test_a_session_that_is_broken_as_a_whole_is_marked_and_is_no_evidence(suite) -> None:
-    suite.write(
+def test_a_session_that_is_broken_as_a_whole_is_marked_and_is_no_evidence(inner) -> None:
+    inner.write(
         test_it="""
         import pytest
         @pytest.fixture
@@ -723,22 +723,22 @@ def test_a_session_that_is_broken_as_a_whole_is_marked_and_is_no_evidence(suite)
         def test_it(n, database): pass
         """
     )
-    result = suite.run()
+    result = inner.run()
     assert "no evidence" in result.stdout
-    assert "ConnectionError" in suite.session().ending.broken
+    assert "ConnectionError" in inner.session().ending.broken
 
 
-def test_infrastructure_errors_are_left_out(suite) -> None:
-    suite.write(
+def test_infrastructure_errors_are_left_out(inner) -> None:
+    inner.write(
         test_it="""
         class NoNetwork(ConnectionError): pass
         def test_it(): raise NoNetwork("cable")
         def test_other(): pass
         """
     )
-    suite.run("--causal-infrastructure-errors=ConnectionError")
-    assert suite.by_test()["test_it"].cause.is_infrastructure
-    assert str(suite.by_test()["test_it"].outcome) == "failed"
+    inner.run("--causal-infrastructure-errors=ConnectionError")
+    assert inner.by_test()["test_it"].cause.is_infrastructure
+    assert str(inner.by_test()["test_it"].outcome) == "failed"
 
 
 def test_a_store_path_given_as_a_word_of_its_own_does_not_change_the_ids(

@@ -57,32 +57,32 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.fault
 @needs_root
-def test_p1_an_unwritable_place_warns_and_changes_nothing(suite, tmp_path: Path) -> None:
+def test_p1_an_unwritable_place_warns_and_changes_nothing(inner, tmp_path: Path) -> None:
     mount = tmp_path / "ro"
     mount.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,size=64k", "tmpfs", str(mount)], check=True)
     try:
         with pytest.raises(OSError, match="Read-only"):
             (mount / "proof").touch()
-        output = check_unharmed(suite, f"--causal-store={mount}/history.db")
+        output = check_unharmed(inner, f"--causal-store={mount}/history.db")
         assert str(mount) in output
-        strict = suite.run(f"--causal-store={mount}/history.db", "--causal-strict")
+        strict = inner.run(f"--causal-store={mount}/history.db", "--causal-strict")
         assert strict.returncode == 4
     finally:
         subprocess.run(["umount", "-l", str(mount)], check=True)
 
 
-def test_p2_no_home_is_no_problem(suite, tmp_path: Path) -> None:
-    suite.write(test_it="def test_it(): pass\n")
+def test_p2_no_home_is_no_problem(inner, tmp_path: Path) -> None:
+    inner.write(test_it="def test_it(): pass\n")
     file = tmp_path / "file"
     file.touch()
     for home in ("", "/nonexistent/place", str(file)):
-        assert suite.run(HOME=home, XDG_CONFIG_HOME=home, XDG_CACHE_HOME=home).returncode == 0
-    assert len(suite.sessions()) == 3
+        assert inner.run(HOME=home, XDG_CONFIG_HOME=home, XDG_CACHE_HOME=home).returncode == 0
+    assert len(inner.sessions()) == 3
 
 
 @pytest.mark.parametrize("kind", ["directory", "fifo", "device", "dangling link"])
-def test_p3_what_is_no_regular_file_is_refused_without_blocking(suite, tmp_path: Path, kind: str) -> None:
+def test_p3_what_is_no_regular_file_is_refused_without_blocking(inner, tmp_path: Path, kind: str) -> None:
     place = tmp_path / "store.db"
     match kind:
         case "directory":
@@ -94,25 +94,25 @@ def test_p3_what_is_no_regular_file_is_refused_without_blocking(suite, tmp_path:
         case _:
             place.symlink_to(tmp_path / "nowhere")
     before = stat.S_IFMT(place.lstat().st_mode)
-    check_unharmed(suite, f"--causal-store={place}")
+    check_unharmed(inner, f"--causal-store={place}")
     assert stat.S_IFMT(place.lstat().st_mode) == before
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_p4_an_empty_file_is_a_new_store(suite) -> None:
-    suite.store.parent.mkdir()
-    suite.store.touch()
-    check_unharmed(suite, warns=False)
-    assert len(suite.runs()) == 6
+def test_p4_an_empty_file_is_a_new_store(inner) -> None:
+    inner.store.parent.mkdir()
+    inner.store.touch()
+    check_unharmed(inner, warns=False)
+    assert len(inner.runs()) == 6
 
 
-def test_p5_random_bytes_are_set_aside_and_never_deleted(suite) -> None:
-    suite.store.parent.mkdir()
+def test_p5_random_bytes_are_set_aside_and_never_deleted(inner) -> None:
+    inner.store.parent.mkdir()
     rubbish = os.urandom(50_000)
-    suite.store.write_bytes(rubbish)
-    output = check_unharmed(suite)
-    assert len(suite.runs()) == 6
-    (aside,) = suite.store.parent.glob("history.db.corrupt-*")
+    inner.store.write_bytes(rubbish)
+    output = check_unharmed(inner)
+    assert len(inner.runs()) == 6
+    (aside,) = inner.store.parent.glob("history.db.corrupt-*")
     assert aside.read_bytes() == rubbish
     assert "corrupt" in output
 
@@ -135,16 +135,16 @@ def test_p6_a_damaged_page_is_noticed_and_the_store_set_aside(suite) -> None:
     assert suite.sessions()
 
 
-def test_p7_a_store_of_a_newer_version_is_left_alone(suite) -> None:
-    suite.write(test_it=SUITE)
-    suite.run()
-    with sqlite3.connect(suite.store) as store:
+def test_p7_a_store_of_a_newer_version_is_left_alone(inner) -> None:
+    inner.write(test_it=SUITE)
+    inner.run()
+    with sqlite3.connect(inner.store) as store:
         store.execute("PRAGMA user_version = 9000")
     store.close()
-    before = suite.store.read_bytes()
-    output = check_unharmed(suite)
+    before = inner.store.read_bytes()
+    output = check_unharmed(inner)
     assert "newer" in output
-    assert suite.store.read_bytes() == before
+    assert inner.store.read_bytes() == before
 
 
 @pytest.mark.fault

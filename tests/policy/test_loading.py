@@ -28,7 +28,9 @@ def test_it_notes_what_is_read(root: Path) -> None:
     assert [read.path for read in policy.reads()] == ["limits.seconds"]
 
 
-def test_the_package_offers_it_from_the_working_directory(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_package_offers_it_from_the_working_directory(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(root)
     assert pytest_causal.load_policy is load_policy
     assert pytest_causal.load_policy()["limits"]["rows"] == 7
