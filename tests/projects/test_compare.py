@@ -41,7 +41,7 @@ def comparison():
     return module
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.needs_xdist)])
 def test_the_store_agrees_with_pytest_on_a_small_suite(comparison, tmp_path: Path, workers: int) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_small.py").write_text(SUITE)
