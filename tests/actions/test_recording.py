@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -157,8 +158,8 @@ def test_a_busy_store_is_left_alone_for_a_while_and_loses_nothing(record, path, 
     recording = record()
     holder = hold(path)
     try:
-        with pytest.raises(StoreBusyError):
-            open_store(str(path), busy_seconds=0).begin_session(FACTS._replace(uid="proof"))
+        with closing(open_store(str(path), busy_seconds=0)) as other, pytest.raises(StoreBusyError):
+            other.begin_session(FACTS._replace(uid="proof"))
         for number in range(BATCH_RUNS):
             recording.add(run(number))
         assert ask(path) == 0

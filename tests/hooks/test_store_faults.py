@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -127,7 +128,7 @@ def test_p6_a_damaged_page_is_noticed_and_the_store_set_aside(suite) -> None:
     for page in range(1, len(data) // size):
         data[page * size : (page + 1) * size] = b"\xa5" * size
     suite.store.write_bytes(data)
-    with pytest.raises(sqlite3.DatabaseError), sqlite3.connect(suite.store) as proof:
+    with pytest.raises(sqlite3.DatabaseError), closing(sqlite3.connect(suite.store)) as proof:
         proof.execute("SELECT count(*), max(message) FROM causes").fetchall()
     output = check_unharmed(suite)
     assert list(suite.store.parent.glob("history.db.corrupt-*")), output
