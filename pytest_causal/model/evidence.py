@@ -47,6 +47,11 @@ class Reason(StrEnum):
     STALE = "stale"
     NOT_PROVEN = "not_proven"
     PROVEN_BAD = "proven_bad"
+    NEVER_READ = "never_read"
+    NO_SCENARIO = "no_scenario"
+    WORSE_THAN_CONTROL = "worse_than_control"
+    METRIC_MISSING = "metric_missing"
+    METRIC_LIMIT = "metric_limit"
 
 
 class Criteria(NamedTuple):

@@ -40,11 +40,16 @@ class MetricKind(StrEnum):
 
 
 class ReadHow(StrEnum):
-    """How it is known that a run read a value, best first."""
+    """How it is known that a run read a value, best first.
+
+    ``assigned`` is no knowledge: a candidate's run that did not pass and read no changed path has them ascribed to it,
+    so that it speaks against the candidate and not against the policy in force.
+    """
 
     TRACKED = "tracked"
     OBSERVED = "observed"
     DECLARED = "declared"
+    ASSIGNED = "assigned"
 
 
 class Cause(NamedTuple):

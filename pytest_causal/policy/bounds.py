@@ -10,16 +10,25 @@ from pytest_causal.errors import ConfigError
 from pytest_causal.settings.scalars import shown
 from pytest_causal.settings.suggestion import did_you_mean
 
-_KEYS = ("min", "max", "step")
+_KEYS = ("min", "max", "step", "safer")
+_SIDES = ("min", "max")
 
 
 class Bound(NamedTuple):
-    """The closed range of a value, and the step in which tools may move it. ``place`` is ``FILE:LINE``."""
+    """The closed range of a value, and the step in which tools may move it. ``place`` is ``FILE:LINE``.
+
+    ``safer`` is ``min`` or ``max`` where one end is known to be the safer one.
+    """
 
     min: float | None = None
     max: float | None = None
     step: float | None = None
     place: str = ""
+    safer: str = ""
+
+    def is_safer(self, before: float, after: float) -> bool:
+        """Whether a change of the value goes toward the end that is declared to be the safer one."""
+        return after < before if self.safer == "min" else after > before if self.safer == "max" else False
 
     def holds(self, value: float) -> bool:
         """Return whether a value is in the range; NaN never is."""
@@ -46,11 +55,12 @@ class Bound(NamedTuple):
             max=min((x for x in (self.max, other.max) if x is not None), default=None),
             step=other.step if self.step is None else self.step,
             place=" and ".join(dict.fromkeys(place for place in (self.place, other.place) if place)),
+            safer=self.safer or other.safer,
         )
 
 
 def read_bounds(table: Mapping[str, Any], place_of: Callable[[tuple[str, ...]], str]) -> dict[str, Bound]:
-    """Return dotted path -> bound of ``"a.b" = {min, max, step}``.
+    """Return dotted path -> bound of ``"a.b" = {min, max, step, safer}``.
 
     ``place_of`` gives the place of a key for messages. Raises :class:`ConfigError` for an unknown or a mistyped
     part, for ``min`` above ``max`` and for a step that is not positive.
@@ -67,9 +77,13 @@ def _read_bound(path: str, table: Any, place: str) -> Bound:
     for key, value in table.items():
         if key not in _KEYS:
             raise ConfigError(f"{where}: unknown key {shown(key)}", did_you_mean(key, _KEYS))
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if key == "safer":
+            if value not in _SIDES:
+                raise ConfigError(f"{where}: safer is {shown(value)}", "expected min or max")
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise ConfigError(f"{where}: {key} is {shown(value)}", "expected a finite number")
-    bound = Bound(**{key: float(value) for key, value in table.items()}, place=place)
+    numbers = {key: float(value) for key, value in table.items() if key != "safer"}
+    bound = Bound(**numbers, place=place, safer=table.get("safer", ""))
     if bound.min is not None and bound.max is not None and bound.min > bound.max:
         raise ConfigError(
             f"{where}: min {bound.min:g} is above max {bound.max:g}", "exchange or correct them"

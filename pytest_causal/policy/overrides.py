@@ -104,17 +104,23 @@ def write_overrides(read: Overrides, leaves: Mapping[str, Any], entries: Mapping
         if (current.revision, current.fingerprint) != (read.revision, read.fingerprint):
             what = f"{path} is at revision {current.revision}, not {read.revision}"
             raise StaleRevisionError(what, "read it again and decide anew")
-        revision = current.revision + 1
-        data = {
-            "schema": SCHEMA,
-            "revision": revision,
-            "fingerprint": fingerprint(leaves),
-            "values": nest(leaves),
-            "entries": {key: _entry(entries[key]) for key in sorted(entries)},
-        }
-        text = json.dumps(data, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
-        replace_file(path, text.encode())
+        put_overrides(path, current.revision + 1, leaves, entries)
     return read_overrides(path)
+
+
+def put_overrides(path: Path, revision: int, leaves: Mapping[str, Any], entries: Mapping[str, Entry]) -> None:
+    """Replace the file, whatever it holds, by ``leaves`` as a stated revision; for the one who holds its lock.
+
+    Raises :class:`~pytest_causal.errors.StoreError` where it cannot be written.
+    """
+    data = {
+        "schema": SCHEMA,
+        "revision": revision,
+        "fingerprint": fingerprint(leaves),
+        "values": nest(leaves),
+        "entries": {key: _entry(entries[key]) for key in sorted(entries)},
+    }
+    replace_file(path, (json.dumps(data, indent=2, ensure_ascii=True, allow_nan=False) + "\n").encode())
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

@@ -38,6 +38,15 @@ class ConfigFile:
             raise ConfigError(f"{self.place((name,))}: {name} is {value!r}", "write it as a table")
         return value
 
+    def tables(self, name: str) -> list[tuple[dict[str, Any], str]]:
+        """Return an array of tables of ours, each with its place. Raises :class:`ConfigError` for another type."""
+        value = self.table.get(name, [])
+        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+            raise ConfigError(
+                f"{self.place((name,))}: {name} is no array of tables", f"write each as [[{name}]]"
+            )
+        return [(each, self.place((name, str(number)))) for number, each in enumerate(value)]
+
     def line(self, key: tuple[str, ...]) -> int:
         """Return the line on which a key of ours stands (best effort: that of the table around it), or 0."""
         from pytest_causal.settings.toml_lines import line_of

@@ -66,12 +66,32 @@ class Settings(NamedTuple):
     profiles: str
     secrets: tuple[str, ...]
     targets: tuple[str, ...]
+    shadow: bool
+    shadow_seed: int
+    arm: str
+    plugins: tuple[str, ...]
+    ladder: tuple[str, ...]
+    watch_sessions: int
+    freeze: bool
+    freeze_file: str
+    cooldown_hours: float
+    max_actions: int
     criteria: Criteria
 
     @property
     def policy_table(self) -> Mapping[str, Any]:
         """The user's default policy, ``[policy]`` of the file, nested as written."""
         return self.config.section("policy") if self.config else {}
+
+    @property
+    def promotion_tables(self) -> list[tuple[dict[str, Any], str]]:
+        """The user's rules of promotion, ``[[promotion]]`` of the file as written, each with its place."""
+        return self.config.tables("promotion") if self.config else []
+
+    @property
+    def artifacts_table(self) -> Mapping[str, Any]:
+        """What the user says of artifacts, ``[artifacts]`` of the file, as written."""
+        return self.config.section("artifacts") if self.config else {}
 
     @property
     def bounds_table(self) -> Mapping[str, Any]:

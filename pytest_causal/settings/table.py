@@ -101,7 +101,8 @@ RESERVED_ENV = frozenset({POLICY_ENV, "CAUSAL_POLICY_FILE", "CAUSAL_RESULT_FILE"
 """Variables of ours that are no settings: policy values, and the protocol with a command under trial."""
 
 CRITERIA = "criteria"
-SECTIONS = ("policy", "bounds")
+GUARDS = "guards"
+SECTIONS = ("policy", "bounds", "promotion", "artifacts")
 """Tables of the file that other parts read; they are handed on as they are."""
 
 _RATE = Interval(low=0, high=1, is_low_open=True, is_high_open=True)
@@ -191,6 +192,78 @@ SETTINGS: tuple[Setting, ...] = (
         kind=Kind.NAMES,
         default=(),
         help="Mappings that hold the policy's values while a session runs, as pkg.mod:NAME; restored afterwards.",
+    ),
+    Setting(
+        name="shadow",
+        kind=Kind.SWITCH,
+        default=False,
+        help="Run each test that gates an open candidate once more under the candidate's policy.",
+    ),
+    Setting(
+        name="shadow_seed",
+        kind=Kind.COUNT,
+        default=0,
+        help="Seed of the order in which a test and its shadows run; 0 draws a fresh one and prints it.",
+        unit="seed",
+        interval=Interval(low=0, high=2**32 - 1),
+    ),
+    Setting(
+        name="arm",
+        kind=Kind.TEXT,
+        default="control",
+        help="Policy of the whole session: control, or candidate:NAME for that of a promotion.",
+    ),
+    Setting(
+        name="plugins",
+        kind=Kind.NAMES,
+        default=(),
+        help="Modules that implement pytest_causal_* hooks, imported by name; for pytest and for the command line.",
+    ),
+    Setting(
+        name="ladder",
+        kind=Kind.NAMES,
+        default=(),
+        help="Profiles from the safest to the boldest; a promotion goes up one rung at a time.",
+    ),
+    Setting(
+        name="watch_sessions",
+        kind=Kind.COUNT,
+        default=7,
+        help="Sessions without a trigger after which a change that was made is validated.",
+        unit="sessions",
+        interval=Interval(low=1, high=1000),
+    ),
+    Setting(
+        name="freeze",
+        kind=Kind.SWITCH,
+        default=False,
+        help="The kill switch: decide and report, and change nothing.",
+        section=GUARDS,
+    ),
+    Setting(
+        name="freeze_file",
+        kind=Kind.PATH,
+        default=".causal/FROZEN",
+        help="The kill switch as a file: while it is there nothing is changed. See causal freeze.",
+        section=GUARDS,
+    ),
+    Setting(
+        name="cooldown_hours",
+        kind=Kind.NUMBER,
+        default=6.0,
+        help="How long a value that was changed is left alone.",
+        section=GUARDS,
+        unit="hours",
+        interval=Interval(low=0, high=8760),
+    ),
+    Setting(
+        name="max_actions",
+        kind=Kind.COUNT,
+        default=3,
+        help="Most promotions within 24 hours; reverts are not counted.",
+        section=GUARDS,
+        unit="promotions",
+        interval=Interval(low=1, high=1000),
     ),
     Setting(
         name="min_runs",

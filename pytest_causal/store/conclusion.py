@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pytest_causal.model.evidence import Evidence, Tally
 from pytest_causal.store.identities import Identities
 from pytest_causal.store.rows import evidence_from, evidence_row
+from pytest_causal.store.signals import add_session
 from pytest_causal.store.units import UnitCounter, find_counted
 
 _MAKE_PRESENT = "CREATE TEMP TABLE IF NOT EXISTS present (id INTEGER PRIMARY KEY) STRICT"
@@ -109,9 +110,13 @@ class SqliteConclusion(SqliteLedger):
         return self._ids(_WITHOUT_STATE, self._criteria_id(criteria_key))
 
     def finish(self) -> None:
-        """Note which scenarios have been counted for the first time."""
-        if self._session is not None:
-            self._connection.execute(_COUNTED_FIRST, (self._session.number,))
+        """Note which scenarios have been counted for the first time, and add up the metrics."""
+        session = self._session
+        if session is None:
+            return
+        self._connection.execute(_COUNTED_FIRST, (session.number,))
+        if session.may_vouch:
+            add_session(self._connection, session.number, session.first_run, session.last_run)
 
     def _ids(self, query: str, parameter: int) -> frozenset[int]:
         return frozenset(id_ for (id_,) in self._connection.execute(query, (parameter,)))

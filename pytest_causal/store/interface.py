@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from pytest_causal.model.audit import AuditRow, Live
 from pytest_causal.model.evidence import Evidence, Tally
+from pytest_causal.model.promotion import Lesson, Promotion
 from pytest_causal.model.run import Outcome, Read, Run
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import Session, SessionEnding, SessionFacts
+from pytest_causal.model.signal import MetricSum, SessionSample
 
 NO_READS = 0
 """The reads id of runs that took nothing from the policy."""
@@ -47,6 +50,7 @@ class HistoryQuery(NamedTuple):
     branch: str = ""
     since_us: int = 0
     limit: int | None = None
+    session: int = 0
 
 
 class Alias(NamedTuple):
@@ -101,6 +105,31 @@ class Conclusion(Ledger, Protocol):
 
     def scenarios_without_state(self, criteria_key: str) -> frozenset[int]:
         """Return scenarios of this session that have older concluded units but no state under these criteria."""
+
+
+class PromotionLedger(Protocol):
+    """The view inside the transaction of one action: the state, the audit row and the live values commit together."""
+
+    def live(self) -> Live:
+        """Return the values as last audited."""
+
+    def promotions(self) -> list[Promotion]:
+        """Return all promotions, by number."""
+
+    def lessons(self) -> list[Lesson]:
+        """Return all lessons, by number."""
+
+    def put(self, promotion: Promotion) -> Promotion:
+        """Store a promotion, new (``id`` 0) or changed, and return it with its number."""
+
+    def append(self, document: dict[str, Any]) -> AuditRow:
+        """Add a row to the audit; its number is put into the document."""
+
+    def set_live(self, live: Live) -> None:
+        """Replace the values that are to be in force; what the audit has come to is left alone."""
+
+    def put_lesson(self, lesson: Lesson) -> Lesson:
+        """Store a lesson, new (``id`` 0) or changed, and return it with its number."""
 
 
 class HistoryStore(Protocol):
@@ -160,11 +189,36 @@ class HistoryStore(Protocol):
     def all_evidence(self, criteria_key: str | None = None) -> Iterator[Evidence]:
         """Yield all running states, by scenario then reads, without touching a run."""
 
-    def units(self, scenario_ids: Iterable[int]) -> Iterator[Tally]:
+    def evidence(self, criteria_key: str, scenario_ids: Iterable[int]) -> list[Evidence]:
+        """Return all running states of these scenarios under these criteria, by scenario then reads."""
+
+    def units(self, scenario_ids: Iterable[int], *, after_order: int = 0) -> Iterator[Tally]:
         """Yield, from the runs, every unit of these scenarios in history order, as :meth:`Conclusion.units` does.
 
-        For those who only read: running states that are lacking can be computed, and are not kept.
+        Only sessions later in the history than ``after_order`` are read. For those who only read: running states
+        that are lacking can be computed, and are not kept.
         """
+
+    def metric_sums(self, scenario_ids: Iterable[int]) -> dict[tuple[int, int], dict[str, MetricSum]]:
+        """Return (scenario id, reads id) -> metric -> what it came to in all sessions that may vouch."""
+
+    def sample(self, session: int, scenario_ids: Iterable[int]) -> list[SessionSample]:
+        """Return what these scenarios did in one session, by scenario, reads and arm."""
+
+    def promotions(self) -> list[Promotion]:
+        """Return all promotions, by number."""
+
+    def live(self) -> Live:
+        """Return the values above the profile as last audited."""
+
+    def lessons(self) -> list[Lesson]:
+        """Return all lessons, by number."""
+
+    def audit(self, after: int = 0) -> Iterator[AuditRow]:
+        """Yield the rows of the audit that follow a number, oldest first."""
+
+    def acting(self) -> AbstractContextManager[PromotionLedger]:
+        """Open the one transaction of an action."""
 
     def reads(self, reads_id: int) -> tuple[Read, ...]:
         """Return the policy leaves behind a reads id; ``NO_READS`` has none."""

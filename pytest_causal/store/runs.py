@@ -18,6 +18,8 @@ CAUSE_NONE, CAUSE_OTHER, CAUSE_INFRASTRUCTURE = range(3)
 
 _CONTROL = "control"
 
+_ABOVE_ALL = 1 << 62
+_RANGE = "SELECT first_run, last_run FROM sessions WHERE number = ?"
 _PAGE_RUNS = 500
 """Runs read at a time. Between pages no transaction is open, so that a slow reader holds nobody up."""
 
@@ -41,7 +43,8 @@ _PAGE = """
     JOIN scenarios AS canonical ON canonical.id = coalesce(ran_as.alias_of, ran_as.id)
     LEFT JOIN nodes ON nodes.id = runs.node_id
     LEFT JOIN causes ON causes.run_id = runs.id
-    WHERE runs.id < :below AND (:since_us = 0 OR runs.started_us >= :since_us)
+    WHERE runs.id >= :from AND runs.id < :below AND (:session = 0 OR runs.session = :session)
+      AND (:since_us = 0 OR runs.started_us >= :since_us)
       AND (:scenario_id IS NULL OR canonical.id = :scenario_id)
       AND (:branch = '' OR sessions.branch = :branch)
       AND (:outcomes = '[]' OR runs.outcome IN (SELECT value FROM json_each(:outcomes)))
@@ -99,13 +102,15 @@ def add_runs(
 
 def read_runs(database: Database, query: HistoryQuery, scenario_id: int | None) -> Iterator[RunRecord]:
     """Yield runs newest first, a page at a time; ``scenario_id`` stands for the scenario that the query names."""
-    parameters = {
+    parameters: dict[str, str | int | None] = {
         "since_us": query.since_us,
         "scenario_id": scenario_id,
         "branch": to_stored(query.branch),
         "outcomes": json.dumps([outcome.value for outcome in query.outcomes]),
     }
-    below, left = 1 << 62, query.limit
+    first, below = _range(database, query.session)
+    parameters |= {"from": first, "session": query.session}
+    left = query.limit
     while left is None or left > 0:
         size = _PAGE_RUNS if left is None else min(left, _PAGE_RUNS)
         page = database.fetch(_PAGE, {**parameters, "below": below, "page": size})
@@ -114,6 +119,15 @@ def read_runs(database: Database, query: HistoryQuery, scenario_id: int | None) 
             return
         below = page[-1][0]
         left = None if left is None else left - size
+
+
+def _range(database: Database, session: int) -> tuple[int, int]:
+    """Return the first id, and one behind the last, that runs of a session may have; of any session where it is 0."""
+    if not session:
+        return 0, _ABOVE_ALL
+    rows = database.fetch(_RANGE, (session,))
+    first, last = rows[0] if rows else (None, None)
+    return (0, 0) if first is None else (first, last + 1)
 
 
 def _add_causes(connection: sqlite3.Connection, runs: Sequence[Run], first_id: int) -> None:

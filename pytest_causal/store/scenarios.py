@@ -16,6 +16,7 @@ from pytest_causal.store.database import Database, Row
 from pytest_causal.store.identities import SCENARIOS, Names
 from pytest_causal.store.interface import Alias, Scenario
 from pytest_causal.store.rows import declaration_from, declaration_text
+from pytest_causal.store.signals import join_scenarios
 from pytest_causal.store.text import from_stored, to_stored_name
 
 _CANONICAL_IDS = """
@@ -130,6 +131,7 @@ def add_alias(connection: sqlite3.Connection, old: str, new: str, created_us: in
     parameters = {"old": old_id, "new": target, "created_us": created_us}
     for statement in (_INHERIT, _POINT_ALIASES, _POINT_SELF, _DROP_EVIDENCE):
         connection.execute(statement, parameters)
+    join_scenarios(connection, old_id, target)
 
 
 def _scenario(row: Row) -> Scenario:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from sqlite3 import Connection
 
 from pytest_causal.errors import StoreError, StoreRefusedError
+from pytest_causal.model.audit import AuditRow, Live
 from pytest_causal.model.evidence import Evidence, Tally
+from pytest_causal.model.promotion import Lesson, Promotion
 from pytest_causal.model.run import Outcome, Read, Run
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import Session, SessionEnding, SessionFacts
+from pytest_causal.model.signal import SessionSample
+from pytest_causal.store import promotions as stored_promotions
 from pytest_causal.store import runs as stored_runs
 from pytest_causal.store import scenarios as stored_scenarios
 from pytest_causal.store import sessions as stored_sessions
+from pytest_causal.store import signals as stored_signals
 from pytest_causal.store.conclusion import SqliteConclusion, SqliteLedger
 from pytest_causal.store.database import translated
 from pytest_causal.store.health import examine_health
@@ -29,6 +35,12 @@ _STAMP = "UPDATE origin SET writes = writes + 1"
 _EVIDENCE = "SELECT * FROM evidence ORDER BY scenario_id, reads_id, criteria_id"
 _EVIDENCE_UNDER = """
     SELECT * FROM evidence WHERE criteria_id = (SELECT id FROM criteria WHERE name = ?) ORDER BY scenario_id, reads_id
+"""
+_EVIDENCE_OF = """
+    SELECT evidence.* FROM json_each(?) AS wanted
+    CROSS JOIN evidence ON evidence.criteria_id = (SELECT id FROM criteria WHERE name = ?)
+      AND evidence.scenario_id = wanted.value
+    ORDER BY evidence.scenario_id, evidence.reads_id
 """
 
 
@@ -137,14 +149,50 @@ class SqliteStore:
             rows = self._database.fetch(_EVIDENCE_UNDER, (criteria_key,))
         return map(evidence_from, rows)
 
-    def units(self, scenario_ids: Iterable[int]) -> Iterator[Tally]:
+    def evidence(self, criteria_key: str, scenario_ids: Iterable[int]) -> list[Evidence]:
+        """Return all running states of these scenarios under these criteria, by scenario then reads."""
+        wanted = json.dumps(sorted(scenario_ids))
+        return [evidence_from(row) for row in self._database.fetch(_EVIDENCE_OF, (wanted, criteria_key))]
+
+    def units(self, scenario_ids: Iterable[int], *, after_order: int = 0) -> Iterator[Tally]:
         """Yield, from the runs, every unit of these scenarios in history order, as :meth:`Ledger.units` does.
 
-        Only reads: a union of reads that is not stored gets an id that holds while this store is open.
+        Only sessions later in the history than ``after_order`` are read. Only reads: a union of reads that is not
+        stored gets an id that holds while this store is open.
         """
         with translated(self._database.path):
             counter = UnitCounter(self._database.connection, self._identities.reads.recall)
-            yield from counter.units(scenario_ids)
+            yield from counter.units(scenario_ids, after_order)
+
+    def metric_sums(self, scenario_ids: Iterable[int]) -> stored_signals.Standings:
+        """Return (scenario id, reads id) -> metric -> what it came to in all sessions that may vouch."""
+        return stored_signals.read_standings(self._database, scenario_ids)
+
+    def sample(self, session: int, scenario_ids: Iterable[int]) -> list[SessionSample]:
+        """Return what these scenarios did in one session, by scenario, reads and arm."""
+        return stored_signals.read_sample(self._database, session, scenario_ids)
+
+    def promotions(self) -> list[Promotion]:
+        """Return all promotions, by number."""
+        return stored_promotions.read_promotions(self._database)
+
+    def live(self) -> Live:
+        """Return the values above the profile as last audited."""
+        return stored_promotions.read_live(self._database)
+
+    def lessons(self) -> list[Lesson]:
+        """Return all lessons, by number."""
+        return stored_promotions.read_lessons(self._database)
+
+    def audit(self, after: int = 0) -> Iterator[AuditRow]:
+        """Yield the rows of the audit that follow a number, oldest first."""
+        return stored_promotions.read_audit(self._database, after)
+
+    @contextmanager
+    def acting(self) -> Iterator[stored_promotions.SqlitePromotionLedger]:
+        """Open the one transaction of an action."""
+        with self._transaction() as connection:
+            yield stored_promotions.SqlitePromotionLedger(connection)
 
     def reads(self, reads_id: int) -> tuple[Read, ...]:
         """Return the policy leaves behind a reads id; ``NO_READS`` has none."""

@@ -55,7 +55,7 @@ _CONCLUDED = """
     FROM sessions WHERE ord IS NOT NULL AND is_trusted = 1 AND first_run IS NOT NULL
 """
 _ONE_CONCLUDED = f"{_CONCLUDED} AND number = ?"
-_CONCLUDED_IN_ORDER = f"{_CONCLUDED} ORDER BY ord"
+_CONCLUDED_IN_ORDER = f"{_CONCLUDED} AND ord > ? ORDER BY ord"
 
 _COUNTED = ("passed", "failed", "errors", "flaky", "skipped", "missing", "infrastructure")
 _NOTHING = (0,) * len(_COUNTED)
@@ -86,15 +86,16 @@ class UnitCounter:
         self._connection = connection
         self._reads_id = reads_id
 
-    def units(self, scenario_ids: Iterable[int]) -> Iterator[Tally]:
+    def units(self, scenario_ids: Iterable[int], after_order: int = 0) -> Iterator[Tally]:
         """Yield every unit of these scenarios in history order (sessions of one key merged).
 
-        A unit of a scenario has the place of the newest of its sessions that ran the scenario. Reads all runs once,
-        and holds in memory only units that overlap in time.
+        Only sessions with a place after ``after_order`` are counted. A unit of a scenario has the place of the newest
+        of its sessions that ran the scenario. Reads all runs once, and holds in memory only units that overlap in
+        time.
         """
         wanted = json.dumps(sorted(scenario_ids))
         by_key: dict[str, list[CountedSession]] = defaultdict(list)
-        for row in self._connection.execute(_CONCLUDED_IN_ORDER).fetchall():
+        for row in self._connection.execute(_CONCLUDED_IN_ORDER, (after_order,)).fetchall():
             session = _counted_session(row)
             by_key[session.key].append(session)
         units = list(by_key.values())  # in the order of their first sessions

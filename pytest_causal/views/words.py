@@ -96,4 +96,9 @@ def _stop(reason: Reason, evidence: Evidence, criteria: Criteria) -> str:
         Reason.STALE: f"nothing newer than {criteria.max_age_days:g} days",
         Reason.NOT_PROVEN: "",
         Reason.PROVEN_BAD: f"proven to fail more often than {percent(criteria.max_failure_rate)}",
+        Reason.NEVER_READ: "no run that counts read a changed value",
+        Reason.NO_SCENARIO: "no such scenario has run",
+        Reason.WORSE_THAN_CONTROL: "it fails more often than under today's policy",
+        Reason.METRIC_MISSING: "a metric is missing or not finite",
+        Reason.METRIC_LIMIT: "a metric is beyond its limit",
     }[reason]

@@ -280,7 +280,7 @@ def test_s1_a_disk_that_fills_on_the_way_is_tried_again(record, tmp_path, ticker
 def test_s3_a_disk_that_is_full_at_the_end_is_told_by_its_own_error(record, tmp_path, ticker) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)], check=True)
     try:
         recording = record(disk / "history.db")
         with pytest.raises(OSError, match="No space"):

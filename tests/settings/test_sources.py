@@ -28,6 +28,16 @@ SAMPLES: dict[str, tuple[tuple[str | bool, Any], tuple[str, Any], tuple[str, Any
     "profiles": (("f", "f"), ("e", "e"), ('"t"', "t")),
     "secrets": (("a.b,c", ("a.b", "c")), ("e", ("e",)), ('["t"]', ("t",))),
     "targets": (("a.b:C", ("a.b:C",)), ("e:E", ("e:E",)), ('["t:T"]', ("t:T",))),
+    "shadow": ((True, True), ("yes", True), ("true", True)),
+    "shadow_seed": (("1", 1), ("2", 2), ("3", 3)),
+    "arm": (("candidate:f", "candidate:f"), ("candidate:e", "candidate:e"), ('"candidate:t"', "candidate:t")),
+    "plugins": (("a.b,c", ("a.b", "c")), ("e", ("e",)), ('["t"]', ("t",))),
+    "ladder": (("a,b", ("a", "b")), ("e", ("e",)), ('["t", "u"]', ("t", "u"))),
+    "watch_sessions": (("1", 1), ("2", 2), ("3", 3)),
+    "freeze": ((True, True), ("yes", True), ("true", True)),
+    "freeze_file": (("f", "f"), ("e", "e"), ('"t"', "t")),
+    "cooldown_hours": (("1", 1.0), ("2.5", 2.5), ("0", 0.0)),
+    "max_actions": (("1", 1), ("2", 2), ("4", 4)),
     "min_runs": (("1", 1), ("2", 2), ("3", 3)),
     "min_sessions": (("3", 3), ("4", 4), ("5", 5)),
     "max_failure_rate": (("0.01", 0.01), ("0.02", 0.02), ("0.03", 0.03)),
@@ -83,7 +93,7 @@ def test_values_have_the_types_of_their_fields(tmp_path: Path) -> None:
             flags = {setting.name: sample[0]} if index == 0 else {}
             env = {setting.env: str(sample[0])} if index == 1 else {}
             settings = resolve_settings(flags=flags, env=env, root=tmp_path)
-            value = getattr(settings.criteria if setting.section else settings, setting.name)
+            value = getattr(settings.criteria if setting.section == CRITERIA else settings, setting.name)
             assert type(value) is type(setting.default)
 
 

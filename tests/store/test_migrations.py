@@ -27,6 +27,8 @@ from pytest_causal.store.migrations import (
 from pytest_causal.store.opening import open_store
 from pytest_causal.store.sqlite_opening import open_for_writing
 
+NOW = len(load_migrations())
+"""The current schema; the tests make the one after it."""
 RELEASED = sorted((Path(__file__).parent / "released").glob("schema_*.sql"))
 
 NEXT = """
@@ -46,7 +48,7 @@ def next_folder(tmp_path):
     """The migrations of a version to come."""
     folder = tmp_path / "migrations"
     shutil.copytree(SHIPPED, folder)
-    (folder / f"{len(load_migrations()) + 1:04}_next.sql").write_text(NEXT)
+    (folder / f"{NOW + 1:04}_next.sql").write_text(NEXT)
     return folder
 
 
@@ -81,7 +83,7 @@ def restored(dump: Path, path: Path) -> None:
 def test_all_migrations_make_what_a_fresh_store_is(store_path):
     open_store(str(store_path)).close()
     version, schema = schema_of(store_path)
-    assert version == len(load_migrations()) == len(RELEASED)
+    assert version == NOW == len(RELEASED)
     assert schema == expected_schema(load_migrations())
 
 
@@ -127,17 +129,17 @@ def test_every_column_says_what_it_holds():
 
 def test_an_old_store_becomes_a_new_one_and_keeps_what_it_holds(old_store, next_folder):
     opened = open_with(old_store, next_folder)
-    assert opened.schema_version == 2
+    assert opened.schema_version == NOW + 1
     assert opened.database.fetch("SELECT note, uid FROM sessions") == [("a;b", "before")]
     assert opened.database.fetch("SELECT text FROM notes") == [("migrated;before",)]
     opened.database.close()
-    assert schema_of(old_store) == (2, expected_schema(load_migrations(next_folder)))
+    assert schema_of(old_store) == (NOW + 1, expected_schema(load_migrations(next_folder)))
     with pytest.raises(StoreRefusedError, match="newer"):
         open_store(str(old_store))
 
 
 def test_a_migration_that_fails_leaves_the_old_store(old_store, next_folder):
-    (next_folder / "0003_broken.sql").write_text("CREATE TABLE good (x);\nINSERT INTO nowhere VALUES (1);\n")
+    (next_folder / f"{NOW + 2:04}_broken.sql").write_text("CREATE TABLE good (x);\nINSERT INTO nowhere VALUES (1);\n")
     before = schema_of(old_store)
     with pytest.raises(StoreError, match="nowhere"):
         open_with(old_store, next_folder)
@@ -169,7 +171,7 @@ def test_p8_a_kill_at_each_statement_leaves_an_old_or_a_new_store(
     assert complaint == ""
     versions = json.loads(said)
     assert versions == sorted(versions)
-    assert set(versions) == {0 if is_new else 1, 2}
+    assert set(versions) == {0 if is_new else NOW, NOW + 1}
     assert versions.count(versions[0]) > 10
 
 
@@ -183,8 +185,8 @@ def test_c10_of_eight_processes_exactly_one_migrates(old_store, next_folder, chi
         process.stdin.close()
         process.stdin = None
     told = [process.communicate(timeout=60) for process in processes]
-    assert told == [("2\n", "")] * 8
-    assert schema_of(old_store) == (2, expected_schema(load_migrations(next_folder)))
+    assert told == [(f"{NOW + 1}\n", "")] * 8
+    assert schema_of(old_store) == (NOW + 1, expected_schema(load_migrations(next_folder)))
     connection = sqlite3.connect(old_store)
     assert connection.execute("SELECT count(*) FROM origin").fetchone() == (1,)
     assert connection.execute("SELECT count(*) FROM notes").fetchone() == (0 if is_new else 1,)
@@ -192,8 +194,8 @@ def test_c10_of_eight_processes_exactly_one_migrates(old_store, next_folder, chi
 
 
 def test_migrations_are_numbered_without_gaps(next_folder):
-    (next_folder / "0004_late.sql").write_text("")
-    with pytest.raises(RuntimeError, match="0004_late"):
+    (next_folder / f"{NOW + 3:04}_late.sql").write_text("")
+    with pytest.raises(RuntimeError, match="_late"):
         load_migrations(next_folder)
 
 
