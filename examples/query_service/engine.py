@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -43,6 +44,7 @@ class Engine:
         Raises WallTimeExceededError or RowsExceededError where its budget does not reach; the engine can be used again.
         """
         self._connection.execute(f"PRAGMA cache_size = {-budget.cache_kib:d}")
+        time.sleep(_disk_seconds())
         started = time.perf_counter()
         is_late = _clock(started + budget.max_wall_time_ms / 1000)
         self._connection.set_progress_handler(is_late, _STEPS_BETWEEN_LOOKS)
@@ -75,6 +77,11 @@ class Engine:
     def _cache_kib(self) -> int:
         (size,) = self._connection.execute("PRAGMA cache_size").fetchone()
         return -int(size)  # SQLite tells a size in KiB as a negative number
+
+
+def _disk_seconds() -> float:
+    """Return how long the disk takes to come to a query: 0, unless ``SHOP_DISK_MS`` says that it has grown slow."""
+    return float(os.environ.get("SHOP_DISK_MS", "0")) / 1000
 
 
 def _clock(deadline: float) -> Callable[[], bool]:

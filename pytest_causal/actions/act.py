@@ -95,6 +95,8 @@ def finish(store: HistoryStore, path: Path, now_us: int) -> bool:
     what stood before.
     """
     live, file = store.live(), read_overrides(path)
+    if not is_sound(live):
+        raise DriftError("the audited values were changed in the store", "see causal audit --verify")
     if is_projected(live, file):
         return False
     if not is_behind(live, file):
@@ -115,6 +117,11 @@ def finish(store: HistoryStore, path: Path, now_us: int) -> bool:
         )
     project(store, path)
     return True
+
+
+def is_sound(live: Live) -> bool:
+    """Whether the values as last audited are those that their fingerprint was taken of."""
+    return live.fingerprint == (fingerprint(live.leaves) if live.revision else "")
 
 
 def is_projected(live: Live, file: Overrides) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pytest_causal.actions.act import drift_words, is_behind, is_projected
+from pytest_causal.actions.act import drift_words, is_behind, is_projected, is_sound
 from pytest_causal.actions.decision_record import replay
 from pytest_causal.model.audit import Live
 from pytest_causal.model.promotion import Trigger
@@ -55,7 +55,7 @@ def verify_audit(store: HistoryStore, path: Path) -> Verification:
     live = store.live()
     if (live.audited, live.audit_hash) != (rows, before):
         problems.append(f"rows are missing at the end: {live.audited} were written, {rows} are there")
-    if (live.revision, live.fingerprint) != (revision, fingerprint):
+    if (live.revision, live.fingerprint) != (revision, fingerprint) or not is_sound(live):
         problems.append("the live values are not those of the last row")
     problems += _file_problems(live, path)
     return Verification(rows, decisions, tuple(problems))

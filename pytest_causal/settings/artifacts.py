@@ -174,6 +174,15 @@ SESSION_ROWS: tuple[Setting, ...] = (
         unit="seconds",
         interval=Interval(low=0, high=3600),
     ),
+    Setting(
+        name="quarantine_days",
+        kind=Kind.NUMBER,
+        default="",
+        help="Damaged stores set aside longer ago than this are deleted after a session; not given, none are.",
+        section=SECTION,
+        unit="days",
+        interval=_DAYS,
+    ),
 )
 
 ROWS = (*SESSION_ROWS, *LIMIT_ROWS, *RULES)
@@ -199,6 +208,7 @@ class ArtifactSettings(NamedTuple):
     roots: tuple[Path, ...]
     after_session: bool
     budget_seconds: float
+    quarantine_days: float | None
     policy: RotationPolicy
 
 
@@ -219,7 +229,8 @@ def artifact_settings(settings: Settings, flags: Mapping[str, str | None] | None
     return ArtifactSettings(
         roots=_roots(settings, values["roots"], is_from_file="roots" in general),
         after_session=values["after_session"] is True,
-        budget_seconds=_number(values["budget_seconds"]),
+        budget_seconds=_number(values["budget_seconds"]) or 0.0,
+        quarantine_days=_number(values["quarantine_days"]),
         policy=replace(policy, classes=classes, **_limits(values)),
     )
 
@@ -304,5 +315,5 @@ def _roots(settings: Settings, roots: Value, *, is_from_file: bool) -> tuple[Pat
     return tuple(start / root for root in roots) if isinstance(roots, tuple) else ()
 
 
-def _number(value: Value) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+def _number(value: Value) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

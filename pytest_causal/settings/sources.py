@@ -72,6 +72,7 @@ class Settings(NamedTuple):
     plugins: tuple[str, ...]
     ladder: tuple[str, ...]
     watch_sessions: int
+    review: bool
     freeze: bool
     freeze_file: str
     cooldown_hours: float

@@ -234,6 +234,12 @@ SETTINGS: tuple[Setting, ...] = (
         interval=Interval(low=1, high=1000),
     ),
     Setting(
+        name="review",
+        kind=Kind.SWITCH,
+        default=True,
+        help="After a session, watch changes that were made and decide on those that are proposed.",
+    ),
+    Setting(
         name="freeze",
         kind=Kind.SWITCH,
         default=False,

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from pytest_causal.model.audit import AuditRow, Live
 from pytest_causal.model.evidence import Evidence, Tally
-from pytest_causal.model.promotion import Lesson, Promotion
 from pytest_causal.model.run import Outcome, Read, Run
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import Session, SessionEnding, SessionFacts
-from pytest_causal.model.signal import MetricSum, SessionSample
+
+if TYPE_CHECKING:  # what a session without promotions need not load
+    from pytest_causal.model.audit import AuditRow, Live
+    from pytest_causal.model.promotion import Lesson, Promotion
+    from pytest_causal.model.signal import MetricSum, SessionSample
 
 NO_READS = 0
 """The reads id of runs that took nothing from the policy."""
@@ -204,6 +206,9 @@ class HistoryStore(Protocol):
 
     def sample(self, session: int, scenario_ids: Iterable[int]) -> list[SessionSample]:
         """Return what these scenarios did in one session, by scenario, reads and arm."""
+
+    def has_promotions(self) -> bool:
+        """Whether any change was ever proposed."""
 
     def promotions(self) -> list[Promotion]:
         """Return all promotions, by number."""

@@ -6,20 +6,16 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from sqlite3 import Connection
+from typing import TYPE_CHECKING
 
 from pytest_causal.errors import StoreError, StoreRefusedError
-from pytest_causal.model.audit import AuditRow, Live
 from pytest_causal.model.evidence import Evidence, Tally
-from pytest_causal.model.promotion import Lesson, Promotion
 from pytest_causal.model.run import Outcome, Read, Run
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import Session, SessionEnding, SessionFacts
-from pytest_causal.model.signal import SessionSample
-from pytest_causal.store import promotions as stored_promotions
 from pytest_causal.store import runs as stored_runs
 from pytest_causal.store import scenarios as stored_scenarios
 from pytest_causal.store import sessions as stored_sessions
-from pytest_causal.store import signals as stored_signals
 from pytest_causal.store.conclusion import SqliteConclusion, SqliteLedger
 from pytest_causal.store.database import translated
 from pytest_causal.store.health import examine_health
@@ -30,6 +26,13 @@ from pytest_causal.store.quarantine import holding, set_aside
 from pytest_causal.store.rows import evidence_from
 from pytest_causal.store.sqlite_opening import Opened
 from pytest_causal.store.units import UnitCounter
+
+if TYPE_CHECKING:
+    from pytest_causal.model.audit import AuditRow, Live
+    from pytest_causal.model.promotion import Lesson, Promotion
+    from pytest_causal.model.signal import SessionSample
+    from pytest_causal.store.promotions import SqlitePromotionLedger
+    from pytest_causal.store.signals import Standings
 
 _STAMP = "UPDATE origin SET writes = writes + 1"
 _EVIDENCE = "SELECT * FROM evidence ORDER BY scenario_id, reads_id, criteria_id"
@@ -164,35 +167,55 @@ class SqliteStore:
             counter = UnitCounter(self._database.connection, self._identities.reads.recall)
             yield from counter.units(scenario_ids, after_order)
 
-    def metric_sums(self, scenario_ids: Iterable[int]) -> stored_signals.Standings:
+    # What promotions need is imported when it is asked for: a session without any does not pay for it.
+
+    def metric_sums(self, scenario_ids: Iterable[int]) -> Standings:
         """Return (scenario id, reads id) -> metric -> what it came to in all sessions that may vouch."""
-        return stored_signals.read_standings(self._database, scenario_ids)
+        from pytest_causal.store.signals import read_standings
+
+        return read_standings(self._database, scenario_ids)
 
     def sample(self, session: int, scenario_ids: Iterable[int]) -> list[SessionSample]:
         """Return what these scenarios did in one session, by scenario, reads and arm."""
-        return stored_signals.read_sample(self._database, session, scenario_ids)
+        from pytest_causal.store.signals import read_sample
+
+        return read_sample(self._database, session, scenario_ids)
+
+    def has_promotions(self) -> bool:
+        """Whether any change was ever proposed."""
+        return bool(self._database.value("SELECT EXISTS (SELECT 1 FROM promotions)"))
 
     def promotions(self) -> list[Promotion]:
         """Return all promotions, by number."""
-        return stored_promotions.read_promotions(self._database)
+        from pytest_causal.store.promotions import read_promotions
+
+        return read_promotions(self._database)
 
     def live(self) -> Live:
         """Return the values above the profile as last audited."""
-        return stored_promotions.read_live(self._database)
+        from pytest_causal.store.promotions import read_live
+
+        return read_live(self._database)
 
     def lessons(self) -> list[Lesson]:
         """Return all lessons, by number."""
-        return stored_promotions.read_lessons(self._database)
+        from pytest_causal.store.promotions import read_lessons
+
+        return read_lessons(self._database)
 
     def audit(self, after: int = 0) -> Iterator[AuditRow]:
         """Yield the rows of the audit that follow a number, oldest first."""
-        return stored_promotions.read_audit(self._database, after)
+        from pytest_causal.store.promotions import read_audit
+
+        return read_audit(self._database, after)
 
     @contextmanager
-    def acting(self) -> Iterator[stored_promotions.SqlitePromotionLedger]:
+    def acting(self) -> Iterator[SqlitePromotionLedger]:
         """Open the one transaction of an action."""
+        from pytest_causal.store.promotions import SqlitePromotionLedger
+
         with self._transaction() as connection:
-            yield stored_promotions.SqlitePromotionLedger(connection)
+            yield SqlitePromotionLedger(connection)
 
     def reads(self, reads_id: int) -> tuple[Read, ...]:
         """Return the policy leaves behind a reads id; ``NO_READS`` has none."""

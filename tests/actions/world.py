@@ -11,7 +11,7 @@ from pytest_causal.actions.conclude import conclude_session
 from pytest_causal.actions.context import Context, Extensions, NoExtensions
 from pytest_causal.actions.review import Reviewed, review
 from pytest_causal.actions.validity import validity
-from pytest_causal.model.change import CONTROL
+from pytest_causal.model.change import CONTROL, matches
 from pytest_causal.model.promotion import Promotion
 from pytest_causal.model.run import Cause, Metric, Outcome, Phase, Read, ReadHow, Run
 from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState
@@ -67,26 +67,29 @@ class World:
         shadow: bool = True,
         only: Iterable[str] | None = None,
         reviewed: bool = True,
+        repeats: int = 1,
         state: SessionState = SessionState.FINISHED,
         **facts: Any,
     ) -> list[Reviewed]:
         """Run every test under today's policy and, as a shadow, under each candidate; conclude and review."""
         self.now_us = START_US + next(self.days) * DAY_US // 24 * 8
         policy = self.policy
-        arms: dict[str, tuple[Policy | None, Mapping[str, Any], tuple[str, ...]]] = {CONTROL: (None, {}, ())}
+        arms: dict[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {CONTROL: ({}, ("*",))}
         if shadow:
             for rule in read_rules(self.settings):
                 change = proposed_change(rule, self.settings, policy)
                 if change is not None:
-                    arms[rule.candidate(change).arm] = (None, change.after, rule.scenarios)
+                    arms[rule.candidate(change).arm] = (change.after, rule.scenarios)
         runs = []
-        for arm, (_, after, patterns) in arms.items():
+        for arm, (after, patterns) in arms.items():
             for name, system in self.tests.items():
-                if only is not None and name not in only:
+                is_gating = any(matches(name, pattern) for pattern in patterns)
+                if not is_gating or (only is not None and name not in only):
                     continue
-                if arm != CONTROL and not any(_matches(name, pattern) for pattern in patterns):
-                    continue
-                runs.append(self._run(name, system, arm, policy, after))
+                runs += [
+                    self._run(name, system, arm, policy, after)._replace(occurrence=number)
+                    for number in range(1, repeats + 1)
+                ]
         uid = f"uid-{self.now_us}-{len(self.store.sessions())}"
         number = self.store.begin_session(
             SessionFacts(**{"uid": uid, "key": uid, "started_us": self.now_us, **facts})
@@ -128,9 +131,3 @@ class World:
             metrics=tuple(metrics),
             reads=reads,
         )
-
-
-def _matches(name: str, pattern: str) -> bool:
-    from pytest_causal.model.change import matches
-
-    return matches(name, pattern)

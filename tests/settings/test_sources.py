@@ -34,6 +34,7 @@ SAMPLES: dict[str, tuple[tuple[str | bool, Any], tuple[str, Any], tuple[str, Any
     "plugins": (("a.b,c", ("a.b", "c")), ("e", ("e",)), ('["t"]', ("t",))),
     "ladder": (("a,b", ("a", "b")), ("e", ("e",)), ('["t", "u"]', ("t", "u"))),
     "watch_sessions": (("1", 1), ("2", 2), ("3", 3)),
+    "review": ((False, False), ("no", False), ("false", False)),
     "freeze": ((True, True), ("yes", True), ("true", True)),
     "freeze_file": (("f", "f"), ("e", "e"), ('"t"', "t")),
     "cooldown_hours": (("1", 1.0), ("2.5", 2.5), ("0", 0.0)),
