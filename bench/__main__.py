@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.artifacts import measure_large, measure_planning, measure_small
 from bench.environments import ROOT, Environments, make_environments, versions
 from bench.history import measure_store
 from bench.measuring import say
@@ -30,11 +31,25 @@ class Extent:
     rounds_startup: int = 60
     sessions: int = 1_000
     scenarios: int = 10_000
+    large_files: int = 50
+    large_file_bytes: int = 20_000_000
+    small_files: int = 10_000
+    planned_files: int = 100_000
 
 
 FULL = Extent()
 QUICK = Extent(
-    tests=500, tests_large=1_000, rounds=2, rounds_large=2, rounds_startup=5, sessions=20, scenarios=1_000
+    tests=500,
+    tests_large=1_000,
+    rounds=2,
+    rounds_large=2,
+    rounds_startup=5,
+    sessions=20,
+    scenarios=1_000,
+    large_files=4,
+    large_file_bytes=2_000_000,
+    small_files=500,
+    planned_files=2_000,
 )
 
 
@@ -98,6 +113,29 @@ def policy(at: Workplace) -> Section:
     return measure_policy(at.environments.peers, at.place, rounds=at.extent.rounds_startup)
 
 
+def artifacts_large(at: Workplace) -> Section:
+    extent = at.extent
+    return measure_large(
+        at.environments.peers,
+        at.place,
+        files=extent.large_files,
+        file_bytes=extent.large_file_bytes,
+        rounds=extent.rounds_large,
+    )
+
+
+def artifacts_small(at: Workplace) -> Section:
+    return measure_small(
+        at.environments.peers, at.place, files=at.extent.small_files, rounds=at.extent.rounds
+    )
+
+
+def artifacts_planning(at: Workplace) -> Section:
+    return measure_planning(
+        at.environments.peers, at.place, files=at.extent.planned_files, rounds=at.extent.rounds
+    )
+
+
 CASES: dict[str, Callable[[Workplace], Section]] = {
     "recorders": recorders,
     "pytest-history": pytest_history,
@@ -107,6 +145,9 @@ CASES: dict[str, Callable[[Workplace], Section]] = {
     "idle": idle,
     "store": store,
     "policy": policy,
+    "artifacts-large": artifacts_large,
+    "artifacts-small": artifacts_small,
+    "artifacts-planning": artifacts_planning,
 }
 
 

@@ -33,7 +33,7 @@ def make_environments(place: Path) -> Environments:
     needs = ["pytest", "click", "rich", "pytest-xdist"]
     pythons = {}
     for name, packages in {
-        "peers": [str(wheel), "pytest-xdist", "--group", f"{ROOT / 'pyproject.toml'}:bench"],
+        "peers": [f"{wheel}[artifacts]", "pytest-xdist", "--group", f"{ROOT / 'pyproject.toml'}:bench"],
         "pytest_history": ["pytest-history"],
         "without": needs,
         "installed": [*needs, str(wheel)],

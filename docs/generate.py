@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Iterable, Iterator
 from inspect import cleandoc
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 from pytest_causal.cli.commands import OURS
 from pytest_causal.cli.main import causal
 from pytest_causal.errors import ExitCode
+from pytest_causal.hooks import specs
 from pytest_causal.settings.table import SETTINGS, Setting
 
 PACKAGE = Path(__file__).parents[1] / "pytest_causal"
@@ -49,6 +51,16 @@ def commands_reference() -> str:
         if (command := causal.get_command(context, name)) is not None
     )
     return "\n".join(section for each in contexts for section in _sections(each))
+
+
+def hooks_reference() -> str:
+    """Return a section for each hook that others may implement: its parameters, and what it says of itself."""
+    return "\n".join(
+        f"### `{name}({', '.join(inspect.signature(hook).parameters)})`\n\n"
+        + "\n".join(_hook_paragraphs(hook))
+        for name, hook in vars(specs).items()
+        if name.startswith("pytest_causal_")
+    )
 
 
 def exit_codes() -> str:
@@ -101,6 +113,10 @@ def _sections(context: click.Context) -> Iterator[str]:
     yield "\n".join(filter(None, (f"### `{usage}`\n", *_paragraphs(cleandoc(command.help or "")), table)))
     for name, inner in sorted(getattr(command, "commands", {}).items()):
         yield from _sections(click.Context(inner, info_name=name, parent=context))
+
+
+def _hook_paragraphs(hook: object) -> Iterator[str]:
+    yield from (f"{each}\n" for each in cleandoc(hook.__doc__ or "").replace("``", "`").split("\n\n"))
 
 
 def _spelling(option: click.Option) -> str:

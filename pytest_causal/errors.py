@@ -90,3 +90,23 @@ class StoreCorruptError(StoreError):
 
 class StoreRefusedError(DataError):
     """The file is not ours to write: another program's, a newer version's, or not a regular file."""
+
+
+class ArtifactError(CausalError):
+    """An artifact cannot be read, written or removed."""
+
+    exit_code = ExitCode.IO_ERROR
+
+
+class ChangedError(ArtifactError):
+    """An artifact is no longer what its listing says: written to, replaced or gone. It is left alone."""
+
+
+class NameTakenError(ArtifactError):
+    """A file of the name that was to be written is there already. It is never replaced."""
+
+
+class RootBusyError(ArtifactError):
+    """Another process works on the artifacts of this root."""
+
+    exit_code = ExitCode.BUSY

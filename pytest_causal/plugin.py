@@ -10,12 +10,21 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 NAMES = frozenset({"causal", "pytest_causal", "pytest_causal.plugin"})
 """The names by which a person may ask for this plugin."""
+
+HOOKS = (
+    *("pytest_causal_metrics", "pytest_causal_decision", "pytest_causal_apply", "pytest_causal_revert"),
+    "pytest_causal_transition",
+)
+"""The hooks that others may implement; :mod:`pytest_causal.hooks.specs` says what each is for."""
 
 _MARKER = (
     "scenario(id=None, *, tags=(), reads=(), unit=None, min_runs=None, min_sessions=None, max_failure_rate=None): "
@@ -49,6 +58,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
         if fault := contained(lambda: activate(config)):
             print(f"causal: not recording: {fault}", file=sys.stderr)  # noqa: T201 - too early for a reporter
+
+
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    """Declare our hooks when somebody implements the first: nobody pays for them before, and an idle plugin knows
+    them as an active one does."""
+    if any(hasattr(plugin, name) for name in HOOKS) and not manager.has_plugin("causal-measuring"):
+        from pytest_causal.hooks.measuring import declare_hooks
+
+        declare_hooks(manager)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect files of lessons where the plugin is active."""
+    if file_path.name.endswith(".lessons.json") and parent.config.pluginmanager.has_plugin("causal-notes"):
+        from pytest_causal.hooks.lessons import LessonsFile
+
+        return LessonsFile.from_parent(parent, path=file_path)
+    return None
 
 
 @pytest.fixture

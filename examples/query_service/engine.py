@@ -32,9 +32,14 @@ class Answer:
 
 
 class Engine:
-    """A connection for reading. It may be handed from thread to thread, but not shared."""
+    """A connection for reading. It may be handed from thread to thread, but not shared.
+
+    ``answered`` and ``fetched_rows`` count what it has done so far, also for queries that were refused midway.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.answered = 0
+        self.fetched_rows = 0
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA query_only = ON")
 
@@ -59,6 +64,7 @@ class Engine:
         if is_late():  # too short a query for SQLite to have looked at the clock
             raise _too_slow(query, budget)
         elapsed_ms = (time.perf_counter() - started) * 1000
+        self.answered += 1
         return Answer(rows=rows, elapsed_ms=elapsed_ms, cache_kib=self._cache_kib())
 
     def close(self) -> None:
@@ -70,6 +76,7 @@ class Engine:
         with closing(self._connection.execute(query.sql, query.parameters)) as cursor:
             while batch := cursor.fetchmany(_ROWS_A_FETCH):
                 rows += batch
+                self.fetched_rows += len(batch)
                 if len(rows) > budget.max_rows:
                     raise RowsExceededError(f"{query.name} has more than {budget.max_rows} rows")
         return rows

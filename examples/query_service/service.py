@@ -46,6 +46,15 @@ class QueryService:
         future.add_done_callback(lambda _: self._room.release())
         return future
 
+    @property
+    def policy(self) -> Policy:
+        """The policy that queries are taken under."""
+        return self._policy
+
+    def reload(self, policy: Policy) -> None:
+        """Take queries under another policy from now on. What was submitted keeps its budget; the pool its layout."""
+        self._policy = policy
+
     def __enter__(self) -> QueryService:
         """Return the service itself."""
         return self

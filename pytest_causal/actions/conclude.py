@@ -8,16 +8,20 @@ runs, in the order of history, so that the state never depends on the order of a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from pytest_causal.actions.judgements import Judged, Judgements
-from pytest_causal.model.evidence import Criteria, Decision, Evidence, Tally
+from pytest_causal.model.evidence import Criteria, Decision, Evidence, Tally, Verdict
+from pytest_causal.model.run import NO_READS
 from pytest_causal.model.session import SessionEnding, SessionState
 from pytest_causal.rules.eligibility import decide_eligibility, fold
 from pytest_causal.rules.evidence_union import combine
 from pytest_causal.rules.session_health import diagnose
-from pytest_causal.store.interface import NO_READS, Conclusion, HistoryStore, Ledger
+
+if TYPE_CHECKING:
+    from pytest_causal.store.interface import Conclusion, HistoryStore, Ledger
 
 _CHUNK = 500
 _LAST_RUN = Evidence._fields.index("last_run_us")
@@ -25,7 +29,7 @@ _TALLY_LAST_RUN = Tally._fields.index("last_run_us")
 _last_order = attrgetter("last_order")
 
 
-def conclude_session(
+def conclude_session(  # noqa: PLR0913 - the last three have defaults and names
     store: HistoryStore,
     session: int,
     ending: SessionEnding,
@@ -33,24 +37,30 @@ def conclude_session(
     *,
     is_valid: Callable[[int], bool] = lambda reads_id: reads_id == NO_READS,
     show: int | None = None,
+    is_mixed: bool = False,
 ) -> tuple[SessionEnding, Judgements]:
     """End a session and fold its evidence.
 
     A scenario is judged by all its running states that ``is_valid`` says hold under the policy in force, which those
-    of this session do. Returns the ending as stored (``broken`` filled in from the runs) and the judgements of every
-    scenario that the session ran, of which ``show`` are kept at most. Raises StoreError; nothing is written then.
+    of this session do unless it ``is_mixed``: made under several policies. Returns the ending as stored (``broken``
+    filled in from the runs) and the judgements of every scenario that the session ran under the policy in force, of
+    which ``show`` are kept at most. Raises StoreError; nothing is written then.
     """
     if not ending.broken:
         ending = ending._replace(broken=diagnose(store.failure_kinds(session)))
     declared = store.declarations()
     judgements = Judgements(session, show)
+    usual = _Bench(general, is_valid, ending.finished_us, is_mixed=is_mixed)
     with store.concluding(session, ending) as conclusion:
         by_criteria: dict[Criteria, list[Tally]] = defaultdict(list)
-        for tally in conclusion.tallies():
+        # Under several policies at once nothing is usual. Elsewhere most of a suite is dealt with at a stroke: to fold
+        # and judge each of 10,000 scenarios by itself cost 17 us, and all of them together cost 4 us each.
+        done = set() if is_mixed else _fold_alike(conclusion, usual, judgements, declared)
+        for tally in conclusion.tallies(besides=done):
             declaration = declared.get(tally.scenario_id)
             by_criteria[declaration.criteria_over(general) if declaration else general].append(tally)
         for criteria, tallies in by_criteria.items():
-            bench = _Bench(criteria, is_valid, ending.finished_us)
+            bench = _Bench(criteria, is_valid, ending.finished_us, is_mixed=is_mixed)
             for judged in _fold_group(conclusion, bench, tallies):
                 judgements.add(judged)
     return ending, judgements
@@ -72,9 +82,12 @@ class _Bench:
     remembered by everything that it depends on.
     """
 
-    def __init__(self, criteria: Criteria, is_valid: Callable[[int], bool], now_us: int) -> None:
+    def __init__(
+        self, criteria: Criteria, is_valid: Callable[[int], bool], now_us: int, *, is_mixed: bool
+    ) -> None:
         self.criteria = criteria
         self._is_valid = is_valid
+        self._is_mixed = is_mixed
         self._now_us = now_us
         self._known: dict[object, tuple[Evidence, Decision]] = {}
 
@@ -92,8 +105,15 @@ class _Bench:
         ids, rest = (tally.scenario_id, tally.reads_id), alike[_LAST_RUN + 1 :]
         return Evidence._make((*ids, *alike[2:_LAST_RUN], tally.last_run_us, *rest)), decision
 
-    def judge(self, states: Sequence[tuple[Evidence, Decision]], before: Sequence[Evidence]) -> Judged:
-        """Judge a scenario by its states of this session, and by those before that they did not replace."""
+    def judge(self, states: Sequence[tuple[Evidence, Decision]], before: Sequence[Evidence]) -> Judged | None:
+        """Judge a scenario by its states of this session, and by those before that they did not replace.
+
+        ``None`` where the session ran it under other policies only.
+        """
+        if self._is_mixed:
+            states = [each for each in states if self._is_valid(each[0].reads_id)]
+            if not states:
+                return None
         evidence, decision = states[0]
         if len(states) > 1 or len(before) > 1 or (before and before[0].reads_id != evidence.reads_id):
             evidence = self._united([state for state, _ in states], before)
@@ -114,8 +134,34 @@ class _Bench:
         return combine([*states, *others], self.criteria)
 
 
+def _fold_alike(
+    conclusion: Conclusion, bench: _Bench, judgements: Judgements, besides: Collection[int]
+) -> set[int]:
+    """Fold and judge scenarios that are alike together; return them. ``besides`` are those with other criteria."""
+    key = bench.criteria.state_key
+    redo = conclusion.overlapping_scenarios().union(besides)
+    done: set[int] = set()
+    for tally, old, last_runs_us in conclusion.alike(key):
+        if old is None:
+            redo |= conclusion.scenarios_without_state(key)
+        elif tally.order <= old.last_order:
+            continue
+        if not redo.isdisjoint(last_runs_us):
+            last_runs_us = {id_: us for id_, us in last_runs_us.items() if id_ not in redo}
+        if last_runs_us:
+            evidence, decision = bench.bring_forward(old, tally)
+            verdict_before = old.verdict if old is not None else None
+            judged = Judged(evidence.scenario_id, evidence, bench.criteria, decision, verdict_before)
+            conclusion.put_alike(key, evidence._replace(verdict=decision.verdict), last_runs_us)
+            judgements.add_alike(judged, last_runs_us)
+            done |= last_runs_us.keys()
+    return done
+
+
 def _fold_group(conclusion: Conclusion, bench: _Bench, tallies: Sequence[Tally]) -> Iterator[Judged]:
     """Fold what one set of criteria is for, a chunk at a time, because a suite may be large."""
+    if not tallies:
+        return
     redo = conclusion.overlapping_scenarios() | conclusion.scenarios_without_state(bench.criteria.state_key)
     start = 0
     while start < len(tallies):
@@ -147,19 +193,27 @@ def _fold_chunk(
         states.pop(id_, None)
     for state in recompute(conclusion, bench.criteria, late).values() if late else ():
         states.setdefault(state.scenario_id, []).append(bench.judged_alone(state))
-    judged = [bench.judge(of_scenario, before.get(id_, ())) for id_, of_scenario in states.items()]
-    conclusion.put_evidence(key, list(_with_verdicts(states, judged)))
-    return judged
+    kept: list[Evidence] = []
+    found: list[Judged] = []
+    for id_, of_scenario in states.items():
+        judged = bench.judge(of_scenario, before.get(id_, ()))
+        if judged is not None:
+            found.append(judged)
+        kept += _with_verdict(of_scenario, judged, before.get(id_, ()))
+    conclusion.put_evidence(key, kept)
+    return found
 
 
-def _with_verdicts(
-    states: Mapping[int, Sequence[tuple[Evidence, Decision]]], judged: Iterable[Judged]
+def _with_verdict(
+    states: Sequence[tuple[Evidence, Decision]], judged: Judged | None, before: Sequence[Evidence]
 ) -> Iterator[Evidence]:
-    """Yield the states to be kept: each remembers what was last concluded of its scenario."""
-    for each in judged:
-        verdict = each.decision.verdict
-        for state, _ in states[each.scenario_id]:
-            yield state if state.verdict is verdict else state._replace(verdict=verdict)
+    """Yield the states of a scenario to be kept: each remembers what was last concluded of it."""
+    if judged is not None:
+        verdict = judged.decision.verdict
+    else:
+        verdict = max(before, key=_last_order).verdict if before else Verdict.INCONCLUSIVE
+    for state, _ in states:
+        yield state if state.verdict is verdict else state._replace(verdict=verdict)
 
 
 def recompute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pytest_causal.model.evidence import Criteria, Decision, Evidence, Verdict
@@ -50,10 +51,19 @@ class Judgements:
         )
         if self._bar is not None and weight >= self._bar:
             return
-        self._kept.append((weight, len(self._kept), judged))
+        self._kept.append((weight, judged.scenario_id, judged))
         if self._limit is not None and len(self._kept) > 2 * self._limit + 100:
             self._kept = sorted(self._kept)[: self._limit]
             self._bar = self._kept[-1][0] if self._kept else (0, 0, False)
+
+    def add_alike(self, judged: Judged, last_runs_us: Mapping[int, int]) -> None:
+        """Take what holds of many scenarios, by id, that differ from one another only in when they last ran."""
+        limit = None if self.is_pressing(judged) else self._limit
+        seen = list(last_runs_us)[:limit]
+        for id_ in seen:
+            evidence = judged.evidence._replace(scenario_id=id_, last_run_us=last_runs_us[id_])
+            self.add(judged._replace(scenario_id=id_, evidence=evidence))
+        self.counts[judged.decision.verdict] += len(last_runs_us) - len(seen)
 
     def shown(self) -> list[Judged]:
         """Return the scenarios that were kept."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_causal.actions.act import Act, DriftError, drift_words, is_projected, perform
+from pytest_causal.actions.act import Act, ConflictError, DriftError, drift_words, is_projected, perform
 from pytest_causal.actions.context import Context
 from pytest_causal.actions.evaluate import Evaluation
 from pytest_causal.actions.revert import revert
@@ -38,6 +38,11 @@ def promote(context: Context, evaluation: Evaluation, policy: Policy, *, reason:
             f"promotion {evaluation.promotion.name!r} is {evaluation.promotion.state}", "see causal decide"
         )
     live = checked_live(context)
+    decided_at = policy.overrides.revision if policy.overrides else 0
+    if live.revision != decided_at:
+        raise ConflictError(
+            f"the policy is at revision {live.revision}, and this was decided at {decided_at}", "decide anew"
+        )
     before = evaluation.promotion
     newest = next(iter(context.store.sessions(limit=1)), None)
     promotion = before._replace(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_causal.actions.act import (
@@ -17,8 +18,9 @@ from pytest_causal.actions.act import (
     utc_text,
 )
 from pytest_causal.actions.context import Context
+from pytest_causal.errors import ConfigError, StoreError
 from pytest_causal.model.audit import Live
-from pytest_causal.model.promotion import Action, Event, Promotion
+from pytest_causal.model.promotion import Action, Event, Promotion, State
 from pytest_causal.policy.atomic_file import only_writer
 from pytest_causal.policy.canonical import canonical, fingerprint
 from pytest_causal.policy.overrides import Overrides, read_overrides
@@ -43,18 +45,26 @@ class Difference(NamedTuple):
 
 
 class Drift(NamedTuple):
-    """How the file and the audit stand. ``words`` is empty where they agree or an act is only to be finished."""
+    """How the file and the audit stand. ``words`` is empty where they agree or an act is only to be finished.
+
+    ``is_damaged`` says that the file cannot be read: what it held is not known, and ``file`` is empty then.
+    """
 
     live: Live
     file: Overrides
     words: str
     is_unfinished: bool
     differences: tuple[Difference, ...]
+    is_damaged: bool = False
 
 
 def examine(context: Context) -> Drift:
-    """Compare the file with the audit; change nothing. Raises ConfigError for a file that cannot be read."""
-    live, file = context.store.live(), read_overrides(context.overrides_path)
+    """Compare the file with the audit; change nothing."""
+    live = context.store.live()
+    try:
+        file = read_overrides(context.overrides_path)
+    except ConfigError as error:
+        return Drift(live, Overrides(path=context.overrides_path), error.what, False, (), is_damaged=True)
     paths = sorted({*live.leaves, *file.leaves})
     differences = tuple(
         Difference(path, file.leaves.get(path), live.leaves.get(path))
@@ -69,9 +79,10 @@ def examine(context: Context) -> Drift:
 def reconcile(context: Context, side: Side | None, reason: str = "") -> Drift:
     """Settle it, and return how the two stood before.
 
-    An act that was cut short is finished. With ``Side.AUDIT`` the file is written anew; with ``Side.FILE`` its values
-    are audited as a person's, and promotions whose values they replace are superseded. Without a side, a difference
-    is left as it is. Raises StoreError and ConfigError.
+    An act that was cut short is finished. With ``Side.AUDIT`` the file is written anew, and one that cannot be read
+    is kept beside it; with ``Side.FILE`` its values are audited as a person's, and promotions whose values they
+    replace are superseded. Without a side, a difference is left as it is. Raises StoreError, and ConfigError where
+    the values in the file cannot be in force.
     """
     with only_writer(context.overrides_path):
         drift = examine(context)
@@ -83,6 +94,10 @@ def reconcile(context: Context, side: Side | None, reason: str = "") -> Drift:
 
 
 def _settle(context: Context, drift: Drift, side: Side, reason: str) -> None:
+    if side is Side.FILE:
+        context.policy()  # refuses what cannot be in force: a damaged file, an unknown path, a value out of bounds
+    elif drift.is_damaged:
+        _keep_aside(context.overrides_path, context.now_us)
     leaves = drift.file.leaves if side is Side.FILE else drift.live.leaves
     base = drift.live._replace(revision=max(drift.live.revision, drift.file.revision))
     at = utc_text(context.now_us)
@@ -115,16 +130,37 @@ def _settle(context: Context, drift: Drift, side: Side, reason: str) -> None:
     project(context.store, context.overrides_path)
 
 
+def _keep_aside(path: Path, now_us: int) -> None:
+    """Rename a file that cannot be read, so that nothing a person wrote is lost."""
+    aside = path.with_name(f"{path.name}.damaged-{utc_text(now_us).replace(':', '')}")
+    try:
+        path.rename(aside)
+    except OSError as error:
+        raise StoreError(f"cannot set {path} aside: {error.strerror}", "move it by hand") from error
+
+
+def superseded_by(context: Context, leaves: Mapping[str, Any]) -> list[Promotion]:
+    """Return the promotions that stand and would no more if these were the values above the profile."""
+    return _replaced(context.store.promotions(), leaves)
+
+
 def _superseded(ledger: PromotionLedger, leaves: Mapping[str, Any], now_us: int) -> list[Promotion]:
     """Mark the promotions that stand no more because a person set their values otherwise."""
-    done = []
-    for each in ledger.promotions():
-        state = next_state(each.state, Event.SUPERSEDE)
-        is_replaced = any(_text(leaves, step.path) != canonical(step.after) for step in each.change.steps)
-        if each.state.is_live and is_replaced and state is not None:
-            note = "a person set its values otherwise"
-            done.append(ledger.put(each._replace(state=state, changed_us=now_us, note=note)))
-    return done
+    note = "a person set its values otherwise"
+    return [
+        ledger.put(each._replace(state=State.SUPERSEDED, changed_us=now_us, note=note))
+        for each in _replaced(ledger.promotions(), leaves)
+    ]
+
+
+def _replaced(promotions: Iterable[Promotion], leaves: Mapping[str, Any]) -> list[Promotion]:
+    return [
+        each
+        for each in promotions
+        if each.state.is_live
+        and next_state(each.state, Event.SUPERSEDE) is State.SUPERSEDED
+        and any(_text(leaves, step.path) != canonical(step.after) for step in each.change.steps)
+    ]
 
 
 def _text(leaves: Mapping[str, Any], path: str) -> str | None:

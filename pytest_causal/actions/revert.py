@@ -68,14 +68,7 @@ def revert(
     to be learned from; without any, all that vouched for it. Raises :class:`RefusedError` where it does not stand, or
     another has changed one of its values since, :class:`FrozenError`, DriftError, ConflictError and StoreError.
     """
-    if next_state(promotion.state, Event.REVERT) is None:
-        raise RefusedError(
-            f"{promotion.label} is {promotion.state}", "only a change that stands can be taken back"
-        )
-    if context.frozen_by:
-        raise FrozenError(
-            f"frozen by {context.frozen_by} ({Guard.KILL_SWITCH})", "lift it with causal freeze --lift"
-        )
+    _check_state(context, promotion)
     with holding_live(context.store, context.overrides_path, context.now_us) as live:
         leaves = leaves_without(context, promotion, live)
     after = promotion._replace(state=State.REVERTED, changed_us=context.now_us, note=reason)
@@ -96,6 +89,23 @@ def revert(
     return made
 
 
+def check_revert(context: Context, promotion: Promotion) -> None:
+    """Raise what :func:`revert` would raise of a promotion, and change nothing."""
+    _check_state(context, promotion)
+    leaves_without(context, promotion, context.store.live())
+
+
+def _check_state(context: Context, promotion: Promotion) -> None:
+    if next_state(promotion.state, Event.REVERT) is None:
+        raise RefusedError(
+            f"{promotion.label} is {promotion.state}", "only a change that stands can be taken back"
+        )
+    if context.frozen_by:
+        raise FrozenError(
+            f"frozen by {context.frozen_by} ({Guard.KILL_SWITCH})", "lift it with causal freeze --lift"
+        )
+
+
 def leaves_without(context: Context, promotion: Promotion, live: Live) -> dict[str, Any]:
     """Return the override layer without a change. Raises :class:`RefusedError` where one of its values is another's."""
     owners = {
@@ -109,9 +119,16 @@ def leaves_without(context: Context, promotion: Promotion, live: Live) -> dict[s
             raise RefusedError(
                 f"{step.path} is no longer what {promotion.label} set (now set by {by})", remedy
             )
-    below = standing_policy(context.settings, with_overrides=False).flat
+    policy = standing_policy(context.settings, with_overrides=False)
+    below = policy.flat
     leaves = dict(live.leaves)
     for step in promotion.change.steps:
+        bound = policy.bounds.get(step.path)
+        if bound is not None and not bound.holds(step.before):
+            raise RefusedError(
+                f"{step.path} would go back to {step.before}, which is out of bounds now ({bound})",
+                f"see {bound.place}",
+            )
         if step.path in below and canonical(below[step.path]) == canonical(step.before):
             del leaves[step.path]
         else:

@@ -82,7 +82,7 @@ def _watch_one(context: Context, promotion: Promotion) -> Reviewed:
         seen_so_far = promotion._replace(watched=len(seen.sessions))
         _keep(context, seen_so_far)
         return Reviewed(seen_so_far, promotion.state, watch=seen)
-    made = _move(
+    made = move(
         context,
         promotion._replace(watched=len(seen.sessions)),
         Event.VALIDATE,
@@ -110,7 +110,7 @@ def _close_orphans(context: Context, rules: tuple[PromotionRule, ...]) -> list[R
     names = {rule.name for rule in rules}
     return [
         Reviewed(
-            _move(context, each, Event.EXPIRE, "no rule proposes it any more"), each.state, Action.OBSERVE
+            move(context, each, Event.EXPIRE, "no rule proposes it any more"), each.state, Action.OBSERVE
         )
         for each in context.store.promotions()
         if each.name not in names and next_state(each.state, Event.EXPIRE) is not None
@@ -124,7 +124,7 @@ def _review_rule(context: Context, rule: PromotionRule) -> list[Reviewed]:
     done = []
     if stored is not None and not stored.state.is_live and (change is None or stored.change != change):
         why = "the rule proposes another change now" if change else "its values are in force"
-        done.append(Reviewed(_move(context, stored, Event.SUPERSEDE, why), stored.state, Action.OBSERVE))
+        done.append(Reviewed(move(context, stored, Event.SUPERSEDE, why), stored.state, Action.OBSERVE))
         stored = None
     if change is None:
         return done
@@ -182,7 +182,7 @@ def _keep(context: Context, promotion: Promotion) -> None:
             ledger.put(promotion)
 
 
-def _move(
+def move(
     context: Context,
     promotion: Promotion,
     event: Event,

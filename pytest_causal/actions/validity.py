@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from pytest_causal.store.interface import HistoryStore
+if TYPE_CHECKING:
+    from pytest_causal.store.interface import HistoryStore
 
 
 def validity(store: HistoryStore, policy: Callable[[], Mapping[str, str]]) -> Callable[[int], bool]:

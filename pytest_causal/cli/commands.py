@@ -19,7 +19,24 @@ from pytest_causal.views.escape import terminal
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-OURS = ("alias", "config", "doctor", "history", "migrate", "status")
+OURS = (
+    "alias",
+    "audit",
+    "config",
+    "decide",
+    "doctor",
+    "du",
+    "freeze",
+    "history",
+    "lessons",
+    "migrate",
+    "promote",
+    "reconcile",
+    "revert",
+    "rotate",
+    "status",
+    "trial",
+)
 """Our commands. Adding one is adding its module and its name here; no other distribution can replace it."""
 
 GROUP = "causal.commands"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pytest_causal import __version__, clock
+from pytest_causal.cli.acting import bare_context
 from pytest_causal.cli.output import Screen, progress, write, write_json
 from pytest_causal.cli.place import Place, find_place, policy_in_force, store_option
 from pytest_causal.cli.pytest_config import find_activation
@@ -80,6 +81,7 @@ def _view(place: Place, *, deep: bool) -> DoctorView:
                 left = tuple(store.dead_sessions())
                 recording = _recording(store, health.running, left)
                 problems += _store_problems(health, store.notices)
+                problems += _promotion_problems(place, store)
     except MissingInputError:
         is_missing = True
     except CausalError as error:
@@ -97,7 +99,7 @@ def _view(place: Place, *, deep: bool) -> DoctorView:
         recording=recording,
         left=left,
         settings=_setting_rows(place.settings),
-        problems=problems,
+        problems=list({each.what: each for each in problems}.values()),
     )
 
 
@@ -131,6 +133,31 @@ def _store_problems(health: StoreHealth, notices: Sequence[str]) -> list[Problem
     problems += [
         Problem(what=f"a damaged file was set aside: {path}", remedy=f"{_RECOVER}, or delete it")
         for path in health.quarantined
+    ]
+    return problems
+
+
+def _promotion_problems(place: Place, store: HistoryStore) -> list[Problem]:
+    """Return what is wrong with the rules of promotion, the audit, and the values that it leads to."""
+    from pytest_causal.actions.audit import verify_audit
+    from pytest_causal.actions.reconcile import examine
+    from pytest_causal.actions.rule_check import check_rules
+
+    context = bare_context(place, store)
+    problems = [Problem(what=each.what, remedy=each.remedy) for each in check_rules(context)]
+    drift = examine(context)
+    if drift.words:
+        problems.append(
+            Problem(what=drift.words, remedy="settle it with causal reconcile; nothing acts until then")
+        )
+    if drift.is_unfinished:
+        what = f"an act was cut short: revision {drift.live.revision} is decided and not yet written"
+        problems.append(Problem(what=what, remedy="causal reconcile finishes it, and so does the next act"))
+    problems += [
+        Problem(
+            what=f"the audit: {problem}", remedy="what changed it is to be found; see causal audit --verify"
+        )
+        for problem in verify_audit(store, None).problems
     ]
     return problems
 

@@ -52,6 +52,19 @@ def write(texts: Iterable[str]) -> None:
         raise _unwritable(error) from error
 
 
+def write_bytes(pieces: Iterable[bytes]) -> None:
+    """Write bytes as they come, and nothing of how they look. Raises as :func:`write` does."""
+    try:
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        let_go_of_stdout()
+    except OSError as error:
+        let_go_of_stdout()
+        raise _unwritable(error) from error
+
+
 def write_json(document: dict[str, Any]) -> None:
     """Write one JSON object: ASCII, keys sorted, no NaN (ValueError); indented where a person looks at it."""
     indent = 2 if sys.stdout.isatty() else None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pytest_causal import clock
+from pytest_causal.cli.acting import bare_context
 from pytest_causal.cli.output import Screen, note, write, write_json
 from pytest_causal.cli.place import Place, find_place, policy_in_force, store_option
 from pytest_causal.errors import ExitCode, MissingInputError
@@ -20,6 +21,7 @@ from pytest_causal.views.escape import without_password
 
 if TYPE_CHECKING:
     from pytest_causal.store.interface import HistoryStore, Scenario
+    from pytest_causal.views.promotion import StandingView
     from pytest_causal.views.status import StatusView
 
 ROWS_FOR_PEOPLE = 100
@@ -136,6 +138,28 @@ def _view_of(store: HistoryStore, place: Place, selection: Selection) -> StatusV
         outcomes=store.outcome_counts(newest.number) if newest else None,
         renames=likely_renames(scenarios, newest.number) if newest else (),
         notices=store.notices,
+        standing=_standing(store, place),
+    )
+
+
+def _standing(store: HistoryStore, place: Place) -> StandingView:
+    from pytest_causal.actions.kill_switch import read_freeze
+    from pytest_causal.actions.reconcile import examine
+    from pytest_causal.views.promotion import StandingView
+
+    context = bare_context(place, store)
+    policy = context.policy()
+    drift = examine(context)
+    freeze = read_freeze(place.settings)
+    return StandingView(
+        profile=policy.profile,
+        fingerprint=policy.fingerprint,
+        revision=drift.live.revision,
+        promotions=store.promotions(),
+        secrets=policy.secrets,
+        frozen_by=context.frozen_by,
+        frozen_words=freeze.words if freeze else "",
+        drift=drift.words,
     )
 
 

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_causal import __version__, clock
 from pytest_causal.errors import CausalError
 from pytest_causal.hooks.configuration import run_policy, run_settings
 from pytest_causal.hooks.notes import NoteTaker, register_note_taker
 from pytest_causal.hooks.rootdir import Root, settle_root
+from pytest_causal.model.run import CONTROL
 from pytest_causal.settings.flags import add_options as add_table_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pytest_causal.hooks.arms import Arms
     from pytest_causal.model.session import SessionFacts
     from pytest_causal.policy.in_force import Policy
     from pytest_causal.policy.mapping import PolicyMapping
@@ -43,9 +44,11 @@ def activate(config: pytest.Config) -> None:
         root = settle_root(config)
         settings = run_settings(config, root.path)
         policy = run_policy(config, settings)
+        arms = _arms(settings, policy)
+        _load_plugins(config, settings.plugins)
     except CausalError as error:
         raise pytest.UsageError(f"causal: {error}") from error
-    _activate_recorder(config, root, settings, policy)
+    _activate_recorder(config, root, settings, policy, arms)
 
 
 def _activate_worker(config: pytest.Config) -> None:
@@ -61,9 +64,16 @@ def _activate_worker(config: pytest.Config) -> None:
     taker = NoteTaker(infrastructure_errors=carried["infrastructure_errors"], default_policy=policy)
     register_note_taker(config, taker)
     config.pluginmanager.register(WorkerEnd(taker), "causal-worker-end")
+    _load_plugins(config, carried["plugins"])
+    if carried["shadows"]:
+        from pytest_causal.hooks.arming import register_handed_over
+
+        register_handed_over(config.pluginmanager, carried["shadows"], carried["targets"], taker)
 
 
-def _activate_recorder(config: pytest.Config, root: Root, settings: Settings, policy: Policy) -> None:
+def _activate_recorder(
+    config: pytest.Config, root: Root, settings: Settings, policy: Policy, arms: Arms | None
+) -> None:
     from pytest_causal.actions.recording import Recording
     from pytest_causal.hooks.folding import Folding
     from pytest_causal.hooks.recorder import DistributionHooks, Recorder
@@ -71,34 +81,61 @@ def _activate_recorder(config: pytest.Config, root: Root, settings: Settings, po
     from pytest_causal.store.opening import open_store
     from pytest_causal.views.escape import terminal
 
-    mapping = policy.mapping()
+    in_force = policy if arms is None else arms.policy
+    mapping = in_force.mapping()
     _register_targets(config, settings.targets, mapping)
     taker = NoteTaker(infrastructure_errors=settings.infrastructure_errors, default_policy=mapping)
     recording = Recording(
         lambda: open_store(settings.store, busy_seconds=settings.busy_seconds),
-        _facts(config, settings, policy),
+        _facts(config, settings, in_force),
         busy_seconds=settings.busy_seconds,
     )
     if root.warning:
         recording.notices.append(root.warning)
     strips_groups = getattr(config.option, "dist", "no") == "loadgroup"
-    folding = Folding(_cleaner(settings), prefix=root.prefix, strips_groups=strips_groups)
+    make_folding = Folding if arms is None else arms.folding
+    folding = make_folding(_cleaner(settings), prefix=root.prefix, strips_groups=strips_groups)
     recorder = Recorder(recording, folding, taker, settings, policy)
     register_note_taker(config, taker)
     manager = config.pluginmanager
     manager.register(recorder, "causal-recorder")
-    manager.register(
-        Reporter(recorder, f"causal: recording to {terminal(settings.store)}"), "causal-reporter"
-    )
+    reporter = Reporter(recorder, f"causal: recording to {terminal(settings.store)}")
+    manager.register(reporter, "causal-reporter")
+    if settings.artifacts_table:
+        from pytest_causal.hooks.upkeep import register_upkeep
+
+        register_upkeep(config, settings)
+    if arms is not None:
+        from pytest_causal.hooks.arming import register_arms
+
+        reporter.more_lines = arms.lines
+        register_arms(manager, arms, settings.targets, taker)
     if hasattr(manager.hook, "pytest_configure_node"):  # pytest-xdist is there
         handover = json.dumps(
             {
                 "infrastructure_errors": settings.infrastructure_errors,
+                "plugins": settings.plugins,
                 "policy": mapping.to_json(),
+                "shadows": arms.handover if arms is not None else "",
                 "targets": settings.targets,
             }
         )
         manager.register(DistributionHooks(recorder, handover), "causal-distribution")
+
+
+def _arms(settings: Settings, policy: Policy) -> Arms | None:
+    if not settings.shadow and settings.arm == CONTROL:
+        return None
+    from pytest_causal.hooks.arms import settle_arms
+
+    return settle_arms(settings, policy)
+
+
+def _load_plugins(config: pytest.Config, names: Sequence[str]) -> None:
+    if names:
+        from pytest_causal.hooks.extensions import load_modules
+
+        load_modules(names, config.pluginmanager.import_plugin)
 
 
 def _register_targets(config: pytest.Config, names: Sequence[str], policy: PolicyMapping) -> None:
@@ -120,39 +157,9 @@ def _cleaner(settings: Settings) -> Callable[[str], str]:
 
 
 def _facts(config: pytest.Config, settings: Settings, policy: Policy) -> SessionFacts:
-    from pytest_causal.actions.surroundings import machine, read_checkout, read_ci_job
-    from pytest_causal.model.session import SessionFacts
-    from pytest_causal.settings.sources import Layer
-    from pytest_causal.settings.table import Trusted
-    from pytest_causal.store.liveness import process_identity
+    from pytest_causal.actions.session_facts import session_facts
 
-    checkout = read_checkout(settings.root)
-    job = read_ci_job(os.environ)
-    uid = os.urandom(16).hex()
-    is_said_by_person = settings.origins["trusted"].layer in (Layer.FLAG, Layer.ENV)
-    # A fork can edit the configuration file that travels with it; it cannot edit the flag or the variable.
-    is_trusted = settings.trusted is not Trusted.NO and (
-        not job.is_fork or (settings.trusted is Trusted.YES and is_said_by_person)
-    )
-    python, platform, host = machine()
-    return SessionFacts(
-        uid=uid,
-        key=settings.session_key or job.key or uid,
-        started_us=clock.now_us(),
-        commit=checkout.commit,
-        branch=checkout.branch,
-        ci_provider=job.provider,
-        ci_run=job.run,
-        ci_attempt=job.attempt if job.run else "",
-        ci_job=job.job,
-        is_trusted=is_trusted,
-        python=python,
-        platform=platform,
-        host=host,
-        process=process_identity(),
-        plugin_version=__version__,
+    return session_facts(settings, os.environ, policy_fingerprint=policy.fingerprint)._replace(
         pytest_version=pytest.__version__,
         workers=int(getattr(config.option, "numprocesses", 0) or 0),
-        profile=settings.profile,
-        policy_fingerprint=policy.fingerprint,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,14 @@ from pytest_causal.actions.judgements import Judgements
 from pytest_causal.actions.recording import Recording
 from pytest_causal.actions.surroundings import is_dirty
 from pytest_causal.errors import ExitCode
-from pytest_causal.hooks.edge import Edge, guarded
-from pytest_causal.hooks.folding import Folding, Key
+from pytest_causal.hooks.edge import Edge, guarded, guarded_report
+from pytest_causal.hooks.folding import Folding
 from pytest_causal.hooks.notes import NoteTaker
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import SessionEnding, SessionState
 
 if TYPE_CHECKING:
+    from pytest_causal.actions.review import Reviewed
     from pytest_causal.policy.in_force import Policy
     from pytest_causal.settings.sources import Settings
 
@@ -46,10 +47,11 @@ class Recorder(Edge):
         self.settings = settings
         self.judgements = Judgements()
         self.ending: SessionEnding | None = None
+        self.reviewed: list[Reviewed] = []
         self._folding = folding
         self._policy = policy
         self._taker = taker
-        self._selected: dict[Key, None] = {}
+        self._selected: list[tuple[str, Sequence[str]]] = []
         self._is_interrupted = False
         self._is_collecting_only = False
         self._is_each = False
@@ -63,7 +65,7 @@ class Recorder(Edge):
     @guarded
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Remember what was selected, to know at the end what never ran."""
-        self._selected.update((("", item.nodeid), None) for item in session.items)
+        self._selected.append(("", [item.nodeid for item in session.items]))
         self._folding.scenario_of.update(self._taker.scenario_of)
 
     @guarded
@@ -74,7 +76,7 @@ class Recorder(Edge):
             if run is not None:
                 self.recording.add(run)
 
-    @guarded
+    @guarded_report
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Fold one report; record the run that it completes."""
         run = self._folding.add(report)
@@ -98,10 +100,10 @@ class Recorder(Edge):
         if not self._is_collecting_only:
             self.recording.start()
 
-    def note_collection(self, worker: str, nodeids: Iterable[str]) -> None:
+    def note_collection(self, worker: str, nodeids: Sequence[str]) -> None:
         """Take what an xdist worker collected; with ``--dist=each`` every worker runs all of it."""
         name = worker if self._is_each else ""
-        self._selected.update(((name, nodeid), None) for nodeid in nodeids)
+        self._selected.append((name, nodeids))  # the list that pytest-xdist keeps: no memory of ours
 
     def note_worker_end(self, marks: str) -> None:
         """Take the scenario markers that a worker saw, and the fault that stopped its notes."""
@@ -118,6 +120,7 @@ class Recorder(Edge):
         """End the session in the store. With ``strict`` a record that is not whole fails a run that passed."""
         with _garbage_left_alone():
             self._conclude(session, exitstatus)
+            self._review(session.config)
         if self.settings.strict and not self._is_whole() and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = ExitCode.IO_ERROR
 
@@ -126,7 +129,7 @@ class Recorder(Edge):
         """Record what never ran, fold the evidence, and end the session."""
         if self._is_collecting_only or not self.recording.session:
             return
-        for run in self._folding.missing(self._selected):
+        for run in self._folding.missing((worker, each) for worker, ids in self._selected for each in ids):
             self.recording.add(run)
         # Without the notes of all tests it is not known what was read, and for which policy a pass would speak.
         unfinished = self._is_interrupted or self._taker.fault or exitstatus in _UNFINISHED_STATUSES
@@ -144,11 +147,35 @@ class Recorder(Edge):
             declarations,
             policy=lambda: self._policy.read_values,
             show=None if is_full else self.settings.summary_lines,
+            is_mixed=self._folding.has_arms,
         )
+
+    @guarded
+    def _review(self, config: pytest.Config) -> None:
+        """Watch the changes that were made and decide on those that are proposed, where there are any."""
+        store, settings = self.recording.store, self.settings
+        if self.ending is None or store is None or not settings.review or settings.arm != "control":
+            return
+        if settings.promotion_tables or store.has_promotions():
+            from pytest_causal.hooks.reviewing import review_session
+
+            # Named as it is registered in hooks/measuring.py, when somebody implements one of our hooks.
+            asking = config.pluginmanager.get_plugin("causal-measuring")
+            extensions = asking.extensions if asking is not None else None
+            self.reviewed, problem = review_session(store, self.recording.session, settings, extensions)
+            if problem:
+                self.recording.problems.append(problem)
+            if extensions is not None:
+                self.recording.notices += extensions.problems
 
     def _is_whole(self) -> bool:
         recording = self.recording
         return not (self.fault or self._taker.fault or recording.problems or recording.lost)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The paths of the policy whose values must not be shown."""
+        return self._policy.secrets
 
     def problems(self) -> list[str]:
         """Return what a person must be told about the record, a line each."""

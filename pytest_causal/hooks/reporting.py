@@ -13,7 +13,7 @@ from pytest_causal.views.escape import terminal
 from pytest_causal.views.summary import Line, Row, SessionView, attention_lines, summary_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable
 
     import pytest
 
@@ -28,6 +28,7 @@ class Reporter(Edge):
         self._recorder = recorder
         self._header = header
         self._is_told = False
+        self.more_lines: Callable[[int | None, int], Iterable[Line]] | None = None
 
     def pytest_report_header(self) -> str:
         """Say that this run is recorded, and where."""
@@ -59,8 +60,21 @@ class Reporter(Edge):
                 terminalreporter.write_sep("=", "causal")
                 width = terminalreporter._tw.fullwidth
                 _write(terminalreporter, summary_lines(view, limit=limit, width=width))
+                if self.more_lines is not None:
+                    _write(terminalreporter, self.more_lines(limit, width))
+                _write(terminalreporter, self._promotion_lines(limit, width))
             else:
                 _write(terminalreporter, attention_lines(view))
+                _write(terminalreporter, self._promotion_lines(limit or 1, terminalreporter._tw.fullwidth))
+
+    def _promotion_lines(self, limit: int | None, width: int) -> list[Line]:
+        """Return what became of promotions; nothing is imported for a session without any."""
+        recorder = self._recorder
+        if not recorder.reviewed:
+            return []
+        from pytest_causal.views.promotion import promotion_lines
+
+        return promotion_lines(recorder.reviewed, limit, width, recorder.secrets)
 
     def _tell_problems(self, terminalreporter: pytest.TerminalReporter | None) -> None:
         if self._is_told:
@@ -107,6 +121,6 @@ class Reporter(Edge):
         )
 
 
-def _write(terminalreporter: pytest.TerminalReporter, lines: Sequence[Line]) -> None:
+def _write(terminalreporter: pytest.TerminalReporter, lines: Iterable[Line]) -> None:
     for line in lines:
         terminalreporter.write_line(line.text, **dict.fromkeys(line.marks, True))

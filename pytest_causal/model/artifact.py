@@ -13,6 +13,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
+from pytest_causal.errors import ExitCode
+
 FRAME_SUFFIX = ".zst"
 """What a file compressed alone ends with: its name and this."""
 ARCHIVE_SUFFIX = ".tar.zst"
@@ -238,3 +240,21 @@ class Outcome(NamedTuple):
     def is_within(self, max_size_bytes: int | None) -> bool:
         """Return whether the size that is left is within a limit."""
         return max_size_bytes is None or self.total_bytes <= max_size_bytes
+
+
+class Rotation(NamedTuple):
+    """A plan, and what came of it; a dry run has no outcome. ``problems`` are those of looking."""
+
+    plan: Plan
+    policy: RotationPolicy
+    problems: tuple[str, ...]
+    outcome: Outcome | None = None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """1 where something went wrong; else 2 where what is left is over the limit on size; a dry run never is."""
+        if self.outcome is None:
+            return ExitCode.FAIL if self.problems else ExitCode.OK
+        if self.outcome.has_faults:
+            return ExitCode.FAIL
+        return ExitCode.OK if self.outcome.is_within(self.policy.max_size_bytes) else ExitCode.ACTED

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-CONTROL = "control"
+from pytest_causal.model import run
+
+CONTROL = run.CONTROL
 """The arm of runs under the policy in force."""
 
 CANDIDATE_PREFIX = "candidate:"

@@ -7,6 +7,7 @@ and 1.8 us from keywords. Build them by keyword, or from a row whose columns sta
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -152,6 +153,19 @@ class Evidence(NamedTuple):
     def runs(self) -> int:
         """Executions that say something."""
         return self.passed + self.failed + self.errors
+
+
+class Alike(NamedTuple):
+    """Scenarios that a session told apart by nothing but their names and times.
+
+    Each ran once, read nothing, simply passed, and came with the same history. ``tally`` is what the session says of
+    the first of them and ``state`` its running state before, ``None`` where they had none; ``last_runs_us`` says of
+    each, by id, when it ran.
+    """
+
+    tally: Tally
+    state: Evidence | None
+    last_runs_us: Mapping[int, int]
 
 
 class Decision(NamedTuple):

@@ -5,6 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+CONTROL = "control"
+"""The arm of runs under the policy in force."""
+
+NO_READS = 0
+"""The reads id of runs that took nothing from the policy."""
+
 
 class Outcome(StrEnum):
     """How a run ended. Only ``passed`` and ``xfailed`` speak for a scenario; a strict xpass speaks against it."""
@@ -102,7 +108,7 @@ class Run(NamedTuple):
     occurrence: int = 1
     is_superseded: bool = False
     worker: str = ""
-    arm: str = "control"
+    arm: str = CONTROL
     cause: Cause | None = None
     metrics: tuple[Metric, ...] = ()
     reads: tuple[Read, ...] = ()

@@ -68,8 +68,8 @@ class TrialReason(StrEnum):
     INERT = "inert"
     METRIC_MISSING = "metric_missing"
     NO_DATA = "no_data"
-    TOO_FEW_ROUNDS = "too_few_rounds"
     TOO_NOISY = "too_noisy"
+    TOO_FEW_ROUNDS = "too_few_rounds"
 
 
 class Comparison(NamedTuple):
@@ -99,8 +99,9 @@ class Comparison(NamedTuple):
 class ScenarioComparison(NamedTuple):
     """One scenario in both arms.
 
-    ``reads`` are (changed path, how it is known) of the candidate's runs; without any the scenario is inert.
-    ``failures`` compares failed fractions, ``metrics`` holds (name, comparison) pairs, sorted by name.
+    ``reads`` are (changed path, how it is known) of the candidate's runs. ``failures`` compares failed fractions,
+    ``metrics`` holds (name, comparison) pairs, sorted by name. ``control_runs`` and ``candidate_runs`` are the
+    executions that count, ``idle_runs`` passes of the candidate that read no changed path, and so do not.
     """
 
     scenario: str
@@ -109,11 +110,12 @@ class ScenarioComparison(NamedTuple):
     candidate_runs: int
     failures: Comparison
     metrics: tuple[tuple[str, Comparison], ...] = ()
+    idle_runs: int = 0
 
     @property
     def is_inert(self) -> bool:
-        """Whether no run of the candidate is known to have read a changed path."""
-        return not self.reads
+        """Whether the candidate ran, and no run of it is known to have read a changed path."""
+        return not self.reads and self.candidate_runs + self.idle_runs > 0
 
 
 class BrokenLimit(NamedTuple):
@@ -176,16 +178,18 @@ class TrialPlan(NamedTuple):
 class TrialResult(NamedTuple):
     """What a trial showed.
 
-    ``rounds`` counts those that were run to their end in both arms. ``unmatched`` are patterns of the rule that no run
-    had. ``sessions`` are the numbers of all sessions that it left in the history. ``stopped`` says in words why it
-    ended before its last round; ``problems`` are what went wrong on the way, each once. Times are microseconds since
-    the epoch, UTC.
+    ``rounds`` counts those that were run to their end in both arms; a pass takes ``rounds_needed`` at least, and more
+    where what is measured varies. ``unmatched`` are patterns of the rule that no run had, ``unreported`` metrics that
+    it limits and that were not reported in both arms. ``sessions`` are the numbers of all sessions that it left in the
+    history. ``stopped`` says in words why it ended before its last round; ``problems`` are what went wrong on the way,
+    each once. ``started_us`` counts microseconds since the epoch, UTC.
     """
 
     plan: TrialPlan
     verdict: TrialVerdict
     reasons: tuple[TrialReason, ...]
     rounds: int
+    rounds_needed: int = 0
     scenarios: tuple[ScenarioComparison, ...] = ()
     broken: tuple[BrokenLimit, ...] = ()
     unmatched: tuple[str, ...] = ()

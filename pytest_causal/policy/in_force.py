@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_causal.policy.canonical import fingerprint
+from pytest_causal.errors import ConfigError
+from pytest_causal.policy.canonical import canonical, fingerprint
 from pytest_causal.policy.mapping import PolicyMapping
-from pytest_causal.policy.secrets import masked, read_value
+from pytest_causal.policy.secrets import MASK, masked, read_value
 from pytest_causal.policy.tree import nest
+from pytest_causal.settings.scalars import shown
+from pytest_causal.settings.suggestion import did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_causal.model.change import Change
     from pytest_causal.policy.bounds import Bound
     from pytest_causal.policy.overrides import Overrides
     from pytest_causal.policy.profiles import Profile
@@ -81,6 +85,40 @@ class Policy(NamedTuple):
     def mapping(self) -> PolicyMapping:
         """Return the values as the mapping that notes what is read of it."""
         return PolicyMapping.of(self.flat, self.secrets)
+
+    def with_change(self, change: Change, note: str) -> Policy:
+        """Return the policy with a change made in it; ``note`` says in its origins why.
+
+        Raises :class:`~pytest_causal.errors.ConfigError` where the change does not fit: a path that the policy does
+        not have, another value in force than the one that it starts from, or a new value out of bounds.
+        """
+        from pytest_causal.policy.provenance import Layer, Leaf, Source  # not every session has a policy
+
+        leaves = dict(self.leaves)
+        for step in change.steps:
+            leaf = leaves.get(step.path)
+            if leaf is None:
+                raise ConfigError(
+                    f"{note}: the policy has no {shown(step.path)}", did_you_mean(step.path, leaves)
+                )
+            if canonical(leaf.value) != canonical(step.before):
+                raise ConfigError(
+                    f"{note}: {step.path} is not {self._text(step.path, step.before)}, which the change starts from",
+                    "propose the change anew",
+                )
+            bound = self.bounds.get(step.path)
+            if bound is not None and not bound.holds(step.after):
+                raise ConfigError(
+                    f"{note}: {step.path} = {self._text(step.path, step.after)} is out of bounds",
+                    f"expected {bound} ({bound.place})",
+                )
+            source = Source(layer=Layer.CLI, note=note)
+            shadowed = ((leaf.value, leaf.source), *leaf.shadowed)
+            leaves[step.path] = Leaf(step.path, step.after, source, shadowed)
+        return self._replace(leaves=leaves)
+
+    def _text(self, path: str, value: Any) -> str:
+        return MASK if path in self.secrets else shown(value)
 
     def changed_profiles(self) -> tuple[Path, ...]:
         """Return the profile files that are no longer what was read; this policy keeps what it read."""

@@ -7,11 +7,11 @@ Every method that writes is one transaction: it happened or it did not. Methods 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from pytest_causal.model.evidence import Evidence, Tally
+from pytest_causal.model.evidence import Alike, Evidence, Tally
 from pytest_causal.model.run import Outcome, Read, Run
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import Session, SessionEnding, SessionFacts
@@ -20,9 +20,6 @@ if TYPE_CHECKING:  # what a session without promotions need not load
     from pytest_causal.model.audit import AuditRow, Live
     from pytest_causal.model.promotion import Lesson, Promotion
     from pytest_causal.model.signal import MetricSum, SessionSample
-
-NO_READS = 0
-"""The reads id of runs that took nothing from the policy."""
 
 
 class Scenario(NamedTuple):
@@ -96,8 +93,17 @@ class Conclusion(Ledger, Protocol):
     All of it commits together when the ``with`` block of :meth:`HistoryStore.concluding` ends well.
     """
 
-    def tallies(self) -> Iterator[Tally]:
-        """Yield one tally per (scenario, reads) of the session being concluded, by scenario then reads."""
+    def tallies(self, besides: Collection[int] = ()) -> Iterator[Tally]:
+        """Yield one tally per (scenario, reads) of the session being concluded, by scenario then reads.
+
+        Scenarios ``besides`` those that are asked for are left out.
+        """
+
+    def alike(self, criteria_key: str) -> list[Alike]:
+        """Return the scenarios of this session that are alike, under these criteria: in most suites nearly all."""
+
+    def put_alike(self, criteria_key: str, state: Evidence, last_runs_us: Mapping[int, int]) -> None:
+        """Write one running state for many scenarios, with the time at which each last ran, by id."""
 
     def overlapping_scenarios(self) -> frozenset[int]:
         """Return scenarios of this session that another concluded session of the same key also ran."""

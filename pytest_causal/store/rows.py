@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 from pytest_causal.errors import DataError
@@ -18,6 +19,10 @@ from pytest_causal.store.text import from_stored, to_stored
 _STATE = struct.Struct("<8I d 7d 5d QQqdq B2I")
 """The numbers of a running state in the order of its fields, little-endian: 8 counts, badness, 7 weights of wealth and
 5 of ruin, two windows, the newest unit (its order, badness and last run), and what is known of flakiness (3)."""
+
+STATE_BYTES = _STATE.size
+_LAST_RUN = slice(struct.calcsize("<8I d 7d 5d QQqd"), struct.calcsize("<8I d 7d 5d QQqdq"))
+_pack_time = struct.Struct("<q").pack
 
 
 def facts_row(facts: SessionFacts) -> dict[str, object]:
@@ -117,6 +122,19 @@ def evidence_row(criteria_id: int, state: Evidence) -> Row:
     )
     ids = (criteria_id, state.scenario_id, state.reads_id)
     return (*ids, state.verdict.value, to_stored(state.commit_seen), state.last_session, packed)
+
+
+def packed_states(state: Evidence, last_runs_us: Iterable[int]) -> bytes:
+    """Return the packed numbers of states that differ from one only in when they last ran, ``STATE_BYTES`` each."""
+    packed = evidence_row(0, state)[-1]
+    before, after = packed[: _LAST_RUN.start], packed[_LAST_RUN.stop :]
+    return b"".join([before + _pack_time(last_run_us) + after for last_run_us in last_runs_us])
+
+
+def history_of(row: Row) -> Row:
+    """Return what of a row of ``evidence`` two scenarios have in common when they differ in name and time alone."""
+    packed = row[6]
+    return row[2], row[3], row[4], row[5], packed[: _LAST_RUN.start], packed[_LAST_RUN.stop :]
 
 
 def evidence_from(row: Row) -> Evidence:

@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from pytest_causal.errors import MissingInputError, UsageError
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.store.database import Database, Row
 from pytest_causal.store.identities import SCENARIOS, Names
-from pytest_causal.store.interface import Alias, Scenario
 from pytest_causal.store.rows import declaration_from, declaration_text
 from pytest_causal.store.signals import join_scenarios
 from pytest_causal.store.text import from_stored, to_stored_name
+
+if TYPE_CHECKING:
+    from pytest_causal.store.interface import Alias, Scenario
 
 _CANONICAL_IDS = """
     SELECT name, coalesce(alias_of, id) FROM scenarios WHERE name IN (SELECT value FROM json_each(?))
@@ -52,7 +55,10 @@ _INHERIT = """
     UPDATE scenarios AS new SET
         first_session = min(coalesce(new.first_session, old.first_session),
                             coalesce(old.first_session, new.first_session)),
-        first_concluded = coalesce(new.first_concluded, old.first_concluded),
+        first_concluded = (
+            SELECT number FROM sessions WHERE number IN (new.first_concluded, old.first_concluded)
+            ORDER BY ord IS NULL, ord LIMIT 1
+        ),
         declaration = coalesce(new.declaration, old.declaration)
     FROM scenarios AS old WHERE new.id = :new AND old.id = :old
 """
@@ -97,6 +103,8 @@ def find_id(database: Database, name: str) -> int | None:
 
 def read_aliases(database: Database) -> list[Alias]:
     """Return all aliases, by old name; each with the scenario that it stands for today."""
+    from pytest_causal.store.interface import Alias
+
     found = [
         Alias(old=from_stored(old), new=from_stored(new), created_us=created_us)
         for old, new, created_us in database.fetch(_ALIASES)
@@ -135,6 +143,8 @@ def add_alias(connection: sqlite3.Connection, old: str, new: str, created_us: in
 
 
 def _scenario(row: Row) -> Scenario:
+    from pytest_causal.store.interface import Scenario  # recording does not need it
+
     id_, stored_name, first_session, last_session, text = row
     name = from_stored(stored_name)
     return Scenario(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 
 from pytest_causal.errors import DataError, MissingInputError
 from pytest_causal.model.run import Outcome
@@ -39,18 +40,29 @@ _ONE = "SELECT * FROM sessions WHERE number = ?"
 _BY_UID = "SELECT * FROM sessions WHERE uid = ?"
 _NEWEST = "SELECT * FROM sessions ORDER BY number DESC LIMIT ?"
 _RUNNING = "SELECT * FROM sessions WHERE state = 'running' AND host = ? ORDER BY number"
+# Passes are counted apart: in most sessions they are nearly all, and a counter is cheaper than a sorted group.
 _OUTCOMES = """
+    SELECT 'passed', count(*)
+    FROM sessions JOIN runs ON runs.id BETWEEN sessions.first_run AND sessions.last_run
+    WHERE sessions.number = ?1 AND runs.session = sessions.number AND runs.outcome = 'passed'
+    UNION ALL
     SELECT runs.outcome, count(*)
     FROM sessions JOIN runs ON runs.id BETWEEN sessions.first_run AND sessions.last_run
-    WHERE sessions.number = ? AND runs.session = sessions.number
+    WHERE sessions.number = ?1 AND runs.session = sessions.number AND runs.outcome <> 'passed'
     GROUP BY 1
 """
 _FAILURES = """
-    SELECT runs.outcome, coalesce(causes.type, ''), count(*)
+    SELECT 1, 'passed', '', count(*)
+    FROM sessions JOIN runs ON runs.id BETWEEN sessions.first_run AND sessions.last_run
+    WHERE sessions.number = ?1 AND runs.session = sessions.number AND runs.is_superseded = 0
+      AND runs.outcome = 'passed' AND runs.cause = 0 AND runs.arm = ''
+    UNION ALL
+    SELECT runs.arm = '', runs.outcome, coalesce(causes.type, ''), count(*)
     FROM sessions JOIN runs ON runs.id BETWEEN sessions.first_run AND sessions.last_run
     LEFT JOIN causes ON runs.cause > 0 AND causes.run_id = runs.id
-    WHERE sessions.number = ? AND runs.session = sessions.number AND runs.is_superseded = 0
-    GROUP BY 1, 2
+    WHERE sessions.number = ?1 AND runs.session = sessions.number AND runs.is_superseded = 0
+      AND NOT (runs.outcome = 'passed' AND runs.cause = 0 AND runs.arm = '')
+    GROUP BY 1, 2, 3
 """
 
 
@@ -112,13 +124,22 @@ def dead_sessions(database: Database) -> list[Session]:
 
 def outcome_counts(database: Database, number: int) -> dict[Outcome, int]:
     """Return how many runs of a session ended each way."""
-    return {Outcome(outcome): count for outcome, count in database.fetch(_OUTCOMES, (number,))}
+    return {Outcome(outcome): count for outcome, count in database.fetch(_OUTCOMES, (number,)) if count}
 
 
 def failure_kinds(database: Database, number: int) -> dict[tuple[Outcome, str], int]:
-    """Return how many runs of a session ended with each (outcome, cause type); superseded runs left out."""
-    found = database.fetch(_FAILURES, (number,))
-    return {(Outcome(outcome), from_stored(type_)): count for outcome, type_, count in found}
+    """Return how many runs of a session ended with each (outcome, cause type); superseded runs left out.
+
+    Where runs of candidates stand beside those under the policy in force, only the latter are counted: a candidate
+    that breaks all its runs is not what befell the session.
+    """
+    found = [row for row in database.fetch(_FAILURES, (number,)) if row[-1]]
+    has_control = any(is_control for is_control, *_ in found)
+    kinds: Counter[tuple[Outcome, str]] = Counter()
+    for is_control, outcome, type_, count in found:
+        if is_control or not has_control:
+            kinds[Outcome(outcome), from_stored(type_)] += count
+    return dict(kinds)
 
 
 def _no_such_session(number: int) -> MissingInputError:

@@ -6,10 +6,13 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_causal.model.signal import MetricSum, SessionSample
 from pytest_causal.store.database import Database
 from pytest_causal.store.text import from_stored
+
+if TYPE_CHECKING:
+    from pytest_causal.model.signal import MetricSum, SessionSample
 
 # An attempt that was rerun is told from the last one by neither: a flaky run counts as failed, as it does in evidence.
 _SAMPLE = """
@@ -68,7 +71,7 @@ _MOVE = """
 """
 _DROP = "DELETE FROM metric_standings WHERE scenario_id = :old"
 
-Standings = dict[tuple[int, int], dict[str, MetricSum]]
+Standings: TypeAlias = "dict[tuple[int, int], dict[str, MetricSum]]"
 """(Scenario id, reads id) -> metric -> what it came to."""
 
 
@@ -85,6 +88,8 @@ def join_scenarios(connection: sqlite3.Connection, old: int, new: int) -> None:
 
 def read_standings(database: Database, scenario_ids: Iterable[int]) -> Standings:
     """Return the running sums of these scenarios."""
+    from pytest_causal.model.signal import MetricSum  # recording does not need it
+
     found: Standings = defaultdict(dict)
     rows = database.fetch(_STANDINGS, (json.dumps(sorted(scenario_ids)),))
     for scenario_id, reads_id, name, measured, broken, total in rows:
@@ -94,6 +99,8 @@ def read_standings(database: Database, scenario_ids: Iterable[int]) -> Standings
 
 def read_sample(database: Database, session: int, scenario_ids: Iterable[int]) -> list[SessionSample]:
     """Return what these scenarios did in one session, by scenario, reads and arm; infrastructure errors left out."""
+    from pytest_causal.model.signal import MetricSum, SessionSample
+
     first, last = next(iter(database.fetch(_RANGE, (session,))), (None, None))
     if first is None:
         return []

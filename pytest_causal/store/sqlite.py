@@ -18,9 +18,7 @@ from pytest_causal.store import scenarios as stored_scenarios
 from pytest_causal.store import sessions as stored_sessions
 from pytest_causal.store.conclusion import SqliteConclusion, SqliteLedger
 from pytest_causal.store.database import translated
-from pytest_causal.store.health import examine_health
 from pytest_causal.store.identities import Identities
-from pytest_causal.store.interface import Alias, HistoryQuery, RunRecord, Scenario, StoreHealth
 from pytest_causal.store.location import examine
 from pytest_causal.store.quarantine import holding, set_aside
 from pytest_causal.store.rows import evidence_from
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_causal.model.audit import AuditRow, Live
     from pytest_causal.model.promotion import Lesson, Promotion
     from pytest_causal.model.signal import SessionSample
+    from pytest_causal.store.interface import Alias, HistoryQuery, RunRecord, Scenario, StoreHealth
     from pytest_causal.store.promotions import SqlitePromotionLedger
     from pytest_causal.store.signals import Standings
 
@@ -243,6 +242,8 @@ class SqliteStore:
 
     def health(self, *, deep: bool = False) -> StoreHealth:
         """Check the store; ``deep`` also compares indexes with tables and rows with what they refer to."""
+        from pytest_causal.store.health import examine_health
+
         return examine_health(self._opened, location=self.location, deep=deep)
 
     def checkpoint(self) -> None:

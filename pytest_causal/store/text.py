@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Collection
 
 NAME_CHARACTERS = 512
 _HASH_DIGITS = 16
@@ -40,6 +41,19 @@ def from_stored(text: str) -> str:
 def to_stored_name(name: str) -> str:
     """Return a name as the key it is stored under."""
     return to_stored(cut_name(name))
+
+
+def to_stored_names(names: Collection[str]) -> dict[str, str]:
+    """Return names with the keys that they are stored under, told at a glance where all are short and plain."""
+    text = "".join(names)
+    if (
+        text.isascii()
+        and "\0" not in text
+        and _MARK not in text
+        and max(map(len, names), default=0) <= NAME_CHARACTERS
+    ):
+        return dict(zip(names, names, strict=True))
+    return {name: to_stored_name(name) for name in names}
 
 
 def cut_name(name: str) -> str:

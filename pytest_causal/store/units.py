@@ -20,7 +20,7 @@ from operator import add, attrgetter, itemgetter
 from typing import NamedTuple
 
 from pytest_causal.model.evidence import Tally
-from pytest_causal.model.run import Outcome, Read
+from pytest_causal.model.run import NO_READS, Outcome, Read
 from pytest_causal.store.database import Row
 from pytest_causal.store.identities import load_reads, unite
 from pytest_causal.store.runs import CAUSE_INFRASTRUCTURE, CAUSE_NONE, CAUSE_OTHER
@@ -71,6 +71,11 @@ class CountedSession(NamedTuple):
     may_vouch: bool
     first_run: int
     last_run: int
+
+    def tally_of_pass(self, scenario_id: int, started_us: int) -> Tally:
+        """Return the tally of a scenario that ran once in this session, read nothing, and simply passed."""
+        unit = (self.order, self.number, self.commit, started_us)
+        return Tally(scenario_id, NO_READS, *unit, passed=1, may_vouch=self.may_vouch)
 
 
 def find_counted(connection: sqlite3.Connection, number: int) -> CountedSession | None:

@@ -15,6 +15,7 @@ from pytest_causal.rules.attention import importance
 from pytest_causal.rules.eligibility import clean_sessions_needed, failure_rate_bound
 from pytest_causal.rules.renames import Suggestion
 from pytest_causal.views.escape import shell_word, terminal
+from pytest_causal.views.promotion import StandingView, policy_document, promotion_row, standing_lines
 from pytest_causal.views.summary import VERDICT_MARKS, Line, verdict_counts
 from pytest_causal.views.tables import Cell, Column, Table, cell
 from pytest_causal.views.times import stamp_or_none, utc_minutes, utc_stamp
@@ -40,7 +41,8 @@ class StatusView:
     """All that the status is made from.
 
     ``scenarios`` are those shown, in their order; ``verdicts`` counts all that were selected. ``outcomes`` are those
-    of the ``newest`` session. ``is_empty`` says that the store holds no scenario at all.
+    of the ``newest`` session. ``is_empty`` says that the store holds no scenario at all. ``standing`` is ``None``
+    where there is no store.
     """
 
     location: str
@@ -52,6 +54,7 @@ class StatusView:
     outcomes: Mapping[Outcome, int] | None = None
     renames: Sequence[Suggestion] = ()
     notices: Sequence[str] = ()
+    standing: StandingView | None = None
 
 
 def worst_first(scenarios: Sequence[ScenarioStatus]) -> list[ScenarioStatus]:
@@ -77,6 +80,7 @@ def status_footer(view: StatusView, width: int) -> list[Line]:
     lines.append(Line(text=f"store {terminal(view.location)}"))
     if view.newest is not None:
         lines.append(_newest_line(view.newest, view.outcomes or {}))
+    lines += standing_lines(view.standing) if view.standing else []
     lines += [Line(text=terminal(notice), marks=("yellow",)) for notice in view.notices]
     return lines
 
@@ -103,6 +107,10 @@ def status_document(view: StatusView) -> dict[str, Any]:
         "newest_session": None
         if view.newest is None
         else _session_document(view.newest, view.outcomes or {}),
+        "policy": policy_document(view.standing) if view.standing else None,
+        "promotions": [promotion_row(each, view.standing.secrets) for each in view.standing.promotions]
+        if view.standing
+        else [],
         "renames": [{"old": each.old, "new": each.new, "why": each.why} for each in view.renames],
         "notices": list(view.notices),
     }

@@ -12,9 +12,9 @@ import pytest
 from pytest_causal.actions.conclude import conclude_session
 from pytest_causal.actions.judgements import Judged
 from pytest_causal.model.evidence import Criteria
-from pytest_causal.model.run import Cause, Outcome, Phase, Read, Run
+from pytest_causal.model.run import NO_READS, Cause, Outcome, Phase, Read, Run
 from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState
-from pytest_causal.store.interface import NO_READS, HistoryStore
+from pytest_causal.store.interface import HistoryStore
 from pytest_causal.store.opening import open_store
 
 NOW_US = 1_763_700_000_000_000

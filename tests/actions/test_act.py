@@ -255,7 +255,12 @@ def before_the_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def inside_the_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
     record = acts._record
-    monkeypatch.setattr(acts, "_record", lambda *given: (record(*given), die()))
+
+    def record_and_die(*given: Any) -> None:
+        record(*given)
+        die()
+
+    monkeypatch.setattr(acts, "_record", record_and_die)
 
 
 def before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,7 +268,7 @@ def before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def before_the_rename(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(atomic_file.os, "replace", lambda *given: die())
+    monkeypatch.setattr("pytest_causal.policy.atomic_file.os.replace", lambda *given: die())
 
 
 def after_the_rename(monkeypatch: pytest.MonkeyPatch) -> None:

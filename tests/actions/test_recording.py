@@ -249,7 +249,7 @@ def refuse() -> Any:
 
 @pytest.mark.fault
 @needs_root
-@pytest.mark.parametrize("size_kib", sorted(random.Random(1).sample(range(240, 900), 10)))
+@pytest.mark.parametrize("size_kib", sorted(random.Random(1).sample(range(700, 2400), 10)))
 def test_s1_a_disk_that_fills_on_the_way_is_tried_again(record, tmp_path, ticker, size_kib: int) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -265,7 +265,7 @@ def test_s1_a_disk_that_fills_on_the_way_is_tried_again(record, tmp_path, ticker
         assert ask(store) == recording.recorded < total
         (problem,) = recording.problems
         assert "disk is full" in problem
-        subprocess.run([*mount, "remount,size=8m"], check=True)
+        subprocess.run([*mount, "remount,size=64m"], check=True)
         conclude(recording)
         assert ask(store) == ask(store, "SELECT count(DISTINCT scenario_id) FROM runs") == total
         assert ask(store, "PRAGMA integrity_check") == "ok"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,22 +37,28 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.store.close()
 
 
-def stress(policy, metric):
+class Stress:
     """A system that needs what the policy gives, and fails once in 25 runs."""
-    limit = policy["standard"]["max_wall_time_ms"]
-    stress.calls += 1
-    if stress.calls % 25 == 0:
-        raise ValueError("a failure of its own")
-    if limit < stress.needs_at_least or limit > stress.breaks_above:
-        raise TimeoutError(f"took longer than {limit} ms")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.breaks_above = 10**9
+
+    def __call__(self, policy: Any, metric: Any) -> None:
+        limit = policy["standard"]["max_wall_time_ms"]
+        self.calls += 1
+        if self.calls % 25 == 0:
+            raise ValueError("a failure of its own")
+        if limit > self.breaks_above:
+            raise TimeoutError(f"took longer than {limit} ms")
 
 
-@pytest.fixture(autouse=True)
-def _fresh_system():
-    stress.calls, stress.needs_at_least, stress.breaks_above = 0, 0, 10**9
+@pytest.fixture
+def stress() -> Stress:
+    return Stress()
 
 
-def test_the_first_predecessors_demonstration_reproduces_as_it_was_declared(tmp_path):
+def test_the_first_predecessors_demonstration_reproduces_as_it_was_declared(tmp_path, stress):
     """25 runs, 96 % pass, 30000 -> 45000; timeouts above 20 % revert it; a scenario of 50 runs at 5 % is learned."""
     rules = 'evidence = "control"\ncriteria = {rule = "threshold", min_runs = 25, min_sessions = 1}'
     world = World(tmp_path / "project", QUINTET % rules)
@@ -64,6 +71,7 @@ def test_the_first_predecessors_demonstration_reproduces_as_it_was_declared(tmp_
     (reviewed,) = world.session()
     assert reviewed.promotion.state is State.PROVISIONAL
     assert world.value("standard.max_wall_time_ms") == 45000
+    assert reviewed.promotion.verdict is not None
     assert reviewed.promotion.verdict.is_assumed
     (of,) = reviewed.promotion.verdict.scenarios
     assert (of.runs, of.failures) == (25, 1)
@@ -81,7 +89,7 @@ def test_the_first_predecessors_demonstration_reproduces_as_it_was_declared(tmp_
     world.store.close()
 
 
-def test_with_the_defaults_the_demonstration_says_what_is_still_missing(world):
+def test_with_the_defaults_the_demonstration_says_what_is_still_missing(world, stress):
     world.tests["stress"] = stress
     for _ in range(25):
         (reviewed,) = world.session(shadow=False)
@@ -97,7 +105,7 @@ def test_with_the_defaults_the_demonstration_says_what_is_still_missing(world):
     assert world.value("standard.max_wall_time_ms") == 30000
 
 
-def earn(world, most=60):
+def earn(world: World, stress: Stress, most: int = 60) -> None:
     for _ in range(most):
         stress.calls = 1
         world.session()
@@ -106,9 +114,9 @@ def earn(world, most=60):
     pytest.fail(f"not promoted after {most} sessions: {world.promotion('longer-standard')}")
 
 
-def test_a_change_is_earned_watched_and_validated(world):
+def test_a_change_is_earned_watched_and_validated(world, stress):
     world.tests["stress"] = stress
-    earn(world)
+    earn(world, stress)
     assert world.value("standard.max_wall_time_ms") == 45000
     for _ in range(2):
         stress.calls = 1
@@ -123,10 +131,10 @@ def test_a_change_is_earned_watched_and_validated(world):
     assert checked.decisions >= 3
 
 
-def test_a_session_that_says_nothing_neither_validates_nor_reverts(world):
+def test_a_session_that_says_nothing_neither_validates_nor_reverts(world, stress):
     world.tests["stress"] = stress
     world.tests["other"] = lambda policy, metric: None
-    earn(world)
+    earn(world, stress)
     stress.breaks_above = 1
     world.session(only=["other"])
     world.session(is_trusted=False)
@@ -138,9 +146,9 @@ def test_a_session_that_says_nothing_neither_validates_nor_reverts(world):
     assert world.promotion("longer-standard").watched == 1
 
 
-def test_a_learned_scenario_gates_the_same_change_until_it_has_shown_more_than_the_rule_asks(world):
+def test_a_learned_scenario_gates_the_same_change_until_it_has_shown_more_than_the_rule_asks(world, stress):
     world.tests["stress"] = stress
-    earn(world)
+    earn(world, stress)
     stress.breaks_above = 40000
     stress.calls = 1
     world.session()
@@ -158,9 +166,9 @@ def test_a_learned_scenario_gates_the_same_change_until_it_has_shown_more_than_t
     assert sessions == 73
 
 
-def test_a_lesson_that_a_person_has_retired_gates_nothing(world):
+def test_a_lesson_that_a_person_has_retired_gates_nothing(world, stress):
     world.tests["stress"] = stress
-    earn(world)
+    earn(world, stress)
     stress.breaks_above = 40000
     stress.calls = 1
     world.session()
@@ -173,9 +181,9 @@ def test_a_lesson_that_a_person_has_retired_gates_nothing(world):
     assert world.promotion("longer-standard").state is not State.LOCKED
 
 
-def test_a_hand_that_edits_the_live_file_stops_everything(world):
+def test_a_hand_that_edits_the_live_file_stops_everything(world, stress):
     world.tests["stress"] = stress
-    earn(world)
+    earn(world, stress)
     path = world.context.overrides_path
     data = json.loads(path.read_text())
     data["values"]["standard"]["max_wall_time_ms"] = 44000
@@ -187,7 +195,7 @@ def test_a_hand_that_edits_the_live_file_stops_everything(world):
     assert verify_audit(world.store, path).problems
 
 
-def test_runs_of_a_fork_never_count(world):
+def test_runs_of_a_fork_never_count(world, stress):
     world.tests["stress"] = stress
     for _ in range(60):
         stress.calls = 1
@@ -196,7 +204,7 @@ def test_runs_of_a_fork_never_count(world):
     assert world.promotion("longer-standard").verdict.verdict is Verdict.INERT
 
 
-def test_the_same_failure_twice_makes_one_lesson(world):
+def test_the_same_failure_twice_makes_one_lesson(world, stress):
     world.tests["stress"] = stress
     for _ in range(2):
         for _ in range(100):

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from pytest_causal.actions.validity import validity
-from pytest_causal.model.run import Read
-from pytest_causal.store.interface import NO_READS
+from pytest_causal.model.run import NO_READS, Read
 
 READS = (Read(path="limits.rows", value="7"), Read(path="limits.seconds", value="2.0"))
 

@@ -41,7 +41,7 @@ metrics = { ms = { max = 1000 } }
 revert_when = { failure_rate = { max = 0.5 } }
 """
 
-PROGRAM = '''
+PROGRAM = """
 import json, os, signal, sys, time
 policy = json.load(open(os.environ["CAUSAL_POLICY_FILE"]))
 size = policy["pool"]["size"]
@@ -65,7 +65,7 @@ elif word == "hangs":
     open("pids", "a").write(f"{os.getpid()} ")
     time.sleep(600 if is_candidate else 0); answer()
 elif word == "all-fail": sys.exit(1)
-'''
+"""
 
 
 def make_project(root: Path) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click.testing
 import jsonschema
@@ -26,6 +26,9 @@ from pytest_causal.model.session import SessionEnding, SessionFacts, SessionStat
 from pytest_causal.store.interface import HistoryStore
 from pytest_causal.store.liveness import process_identity
 from pytest_causal.store.opening import open_store
+
+if TYPE_CHECKING:
+    from tests.cli.worlds import Commands
 
 SCRIPT = str(Path(sysconfig.get_path("scripts")) / "causal")
 MINUTE_US = 60_000_000
@@ -182,3 +185,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     (root / "pytest.ini").write_text("[pytest]\n")
     monkeypatch.chdir(root)
     return Project(root)
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Commands]:
+    """Give ``causal`` on a world with one rule of promotion, ``more-rows``, in mode ``propose``."""
+    from tests.cli.worlds import commands_in
+
+    with commands_in(tmp_path / "world", monkeypatch) as made:
+        yield made

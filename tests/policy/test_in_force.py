@@ -3,6 +3,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
+from pytest_causal.errors import ConfigError
+from pytest_causal.model.change import Change, Step
 from pytest_causal.policy.secrets import MASK
 
 CONFIG = 'secrets = ["db"]\n[policy]\nb = 2\na.x = 1.0\ndb.host = "h"\ntoken = "abcdef"\n'
@@ -46,3 +50,30 @@ def test_limits_of_a_profile_replace_the_same_metrics_of_the_one_below(project: 
         "smoke": {"risk": {"max": 2}, "net": {"min": 0}},
         "full": {"net": {"min": 1}},
     }
+
+
+def test_a_change_is_made_on_top_and_the_policy_beneath_stays_as_it_is(project: Any) -> None:
+    project.config("[policy]\na = 1\nb = 0.5\n[bounds]\na = {max = 5}\n")
+    policy = project.resolve()
+    changed = policy.with_change(Change((Step("a", 1, 5),)), "candidate fast")
+    assert changed.flat == {"a": 5, "b": 0.5}
+    assert policy.flat == {"a": 1, "b": 0.5}
+    assert str(changed.sources["a"]) == "cli (candidate fast)"
+    assert changed.leaves["a"].shadowed[0][0] == 1
+    assert changed.sources["b"] == policy.sources["b"]
+    assert changed.with_change(Change((Step("a", 1, 5),)).inverse(), "back").fingerprint == policy.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("step", "problem"),
+    [
+        (Step("a", 1, 6), "a = 6 is out of bounds; expected at most 5"),
+        (Step("a", 2, 3), "a is not 2, which the change starts from"),
+        (Step("bb", 1, 2), "the policy has no 'bb'; did you mean 'b'"),
+        (Step("token", "no", "new"), r"token is not \*\*\*, which"),
+    ],
+)
+def test_a_change_that_does_not_fit_is_refused(project: Any, step: Step, problem: str) -> None:
+    project.config('[policy]\na = 1\nb = 0.5\ntoken = "abcdef"\n[bounds]\na = {max = 5}\n')
+    with pytest.raises(ConfigError, match=problem):
+        project.resolve().with_change(Change((step,)), "candidate fast")

@@ -16,13 +16,14 @@ CASES = [
     *(f"P{number}" for number in range(1, 33)),
     *(f"S{number}" for number in range(1, 11)),
     *(f"C{number}" for number in (1, 2, 3, 4, 10)),
+    *(f"R{number}" for number in range(1, 15)),
 ]
 NOT_TRIED = "not tried: "
 
 
 def rows() -> dict[str, str]:
     """Case -> the last cell of its row."""
-    found = re.findall(r"^\| ([PSC]\d+) \|.*\| ([^|]+) \|$", DOCUMENT.read_text("utf-8"), flags=re.MULTILINE)
+    found = re.findall(r"^\| ([PSCR]\d+) \|.*\| ([^|]+) \|$", DOCUMENT.read_text("utf-8"), flags=re.MULTILINE)
     assert len(dict(found)) == len(found), "a case stands in the table twice"
     return dict(found)
 
@@ -32,7 +33,7 @@ def names_by_case() -> dict[str, list[str]]:
     found = defaultdict(list)
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.FunctionDef) and (ids := re.match(r"test_((?:[psc]\d+_)+)", node.name)):
+            if isinstance(node, ast.FunctionDef) and (ids := re.match(r"test_((?:[pscr]\d+_)+)", node.name)):
                 for each in ids[1].split("_")[:-1]:
                     found[each.upper()].append(f"{path.relative_to(ROOT)}::{node.name}")
     return found

@@ -26,9 +26,33 @@ TESTED_ELSEWHERE = {
                 "store.sessions",
                 "store.sqlite",
             ),
-            "store.sqlite_opening",
+            *(
+                "store.sqlite_opening",
+                "store.presence",
+                "store.promotion_rows",
+                "store.promotions",
+                "store.signals",
+            ),
         ),
         "a part of the SQLite store, whose tests are the contract suite and the fault tests in tests/store",
+    ),
+    **dict.fromkeys(
+        (
+            *("actions.audit", "actions.case", "actions.context", "actions.evaluate", "actions.promote"),
+            *("actions.reconcile", "actions.revert", "actions.watching", "hooks.reviewing"),
+        ),
+        "a step of one act or one review; tests/actions/test_act, test_review and test_promotion_machine take them all",
+    ),
+    **dict.fromkeys(
+        (
+            *("actions.adhoc", "actions.decision_record", "actions.kill_switch", "actions.proposal"),
+            *("actions.retire", "actions.rule_check", "cli.acting", "views.audit_rows", "views.lesson_list"),
+        ),
+        "a part of one command, which tests/cli runs whole, with what it shows",
+    ),
+    **dict.fromkeys(
+        ("model.audit", "model.change", "model.promotion", "model.signal"),
+        "records whose rules are tested where they decide: tests/rules and tests/actions",
     ),
     "store.interface": "a protocol; the contract suite in tests/store holds every backend to it",
 }

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from pytest_causal.errors import DataError, MissingInputError, StoreError, UsageError
 from pytest_causal.model.evidence import Criteria, Evidence, Rule, Unit, Verdict
-from pytest_causal.model.run import Metric, MetricKind, Outcome, Phase, Read, ReadHow, Run
+from pytest_causal.model.run import NO_READS, Metric, MetricKind, Outcome, Phase, Read, ReadHow, Run
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import SessionFacts, SessionState
-from pytest_causal.store.interface import NO_READS, HistoryQuery, HistoryStore
+from pytest_causal.store.interface import HistoryQuery, HistoryStore
 from pytest_causal.store.liveness import host_name, process_identity
 
 any_text = st.text(st.characters(), max_size=30)  # lone surrogates and NUL included
@@ -236,6 +236,13 @@ class TestRuns:
             (Outcome.PASSED, ""): 1,
         }
         assert store.outcome_counts(number) == {Outcome.FAILED: 3, Outcome.ERROR: 1, Outcome.PASSED: 1}
+
+    def test_a_candidate_that_breaks_its_runs_does_not_break_a_session_that_others_share(self, store, make):
+        broken = make.failed("a", outcome=Outcome.ERROR, arm="candidate:c")
+        shared, _ = make.session(store, [make.run("a"), broken])
+        assert store.failure_kinds(shared) == {(Outcome.PASSED, ""): 1}
+        whole, _ = make.session(store, [broken])
+        assert store.failure_kinds(whole) == {(Outcome.ERROR, "ValueError"): 1}
 
 
 class TestHistory:

@@ -139,7 +139,9 @@ def test_an_old_store_becomes_a_new_one_and_keeps_what_it_holds(old_store, next_
 
 
 def test_a_migration_that_fails_leaves_the_old_store(old_store, next_folder):
-    (next_folder / f"{NOW + 2:04}_broken.sql").write_text("CREATE TABLE good (x);\nINSERT INTO nowhere VALUES (1);\n")
+    (next_folder / f"{NOW + 2:04}_broken.sql").write_text(
+        "CREATE TABLE good (x);\nINSERT INTO nowhere VALUES (1);\n"
+    )
     before = schema_of(old_store)
     with pytest.raises(StoreError, match="nowhere"):
         open_with(old_store, next_folder)

@@ -1,0 +1,510 @@
+"""A root and what lies below it, reached through descriptors of directories and never through a link.
+
+Every name is walked from the root's descriptor one part at a time with ``O_NOFOLLOW``, so a folder that is swapped for
+a link between two calls makes the second fail and leads nowhere else. All that changes files goes through this module:
+the temporary file, its commit under a final name, and the removal of a file whose identity was looked at just before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import stat
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pytest_causal.errors import (
+    ArtifactError,
+    ChangedError,
+    MissingInputError,
+    NameTakenError,
+    UsageError,
+)
+from pytest_causal.model.artifact import ARCHIVE_SUFFIX, FRAME_SUFFIX, Artifact, FileKind
+
+_BLOCK_BYTES = 512
+"""The unit of ``st_blocks``, whatever the file system's own blocks are."""
+
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CREATE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_TEMPORARY = re.compile(r"\.causal-[0-9a-f]{16}\.tmp")
+_PERMISSIONS = 0o777
+"""What is carried over to a replacement. A set-user-id bit is not: it would stand on content that is new."""
+
+_REMOVERS = 8
+"""Removing a file is mostly waiting for the file system, which eight threads do two to three times as quickly."""
+_BATCH = 256
+"""So many files of a folder are removed by one thread before the folder is opened anew."""
+
+Listing = list[Artifact]
+Failures = list[tuple[Artifact, ArtifactError]]
+OnError = Callable[[str, OSError], object]
+"""Is told of a folder (by its name) that could not be listed, and why."""
+
+
+def is_inside(name: str) -> bool:
+    """Say whether a name can only lead to something below the folder that it starts from."""
+    return "\0" not in name and not {"", ".", ".."} & set(name.split("/"))
+
+
+def is_temporary(name: str) -> bool:
+    """Say whether a file of this name is what a killed run of ours left half-written.
+
+    Whoever holds the root's lock may remove it: what it was to replace is still there.
+    """
+    return name.endswith(".tmp") and bool(_TEMPORARY.fullmatch(name.rpartition("/")[2]))
+
+
+class Root:
+    """An open root directory, to be used in a ``with`` block. Names are relative to it, as in :class:`Artifact`.
+
+    Every method raises :class:`ArtifactError` where the file system refuses, and :class:`UsageError` for a name that
+    would leave the root.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Open a directory as a root.
+
+        Raises :class:`MissingInputError` where there is no directory, and :class:`UsageError` where the path's last
+        part is a link: what lies behind it may be swapped at any time.
+        """
+        place = Path(path)
+        try:
+            return cls(place, os.open(place, _FOLDER_FLAGS))
+        except OSError as error:
+            if place.is_symlink():
+                raise UsageError(f"the root {place} is a link", "give the directory it leads to") from None
+            if error.errno in (errno.ENOENT, errno.ENOTDIR):
+                raise MissingInputError(f"there is no directory {place}", "check the path") from None
+            raise ArtifactError(f"cannot open {place}: {error.strerror}", "check its permissions") from error
+
+    def __enter__(self) -> Self:
+        """Return this root."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the root's descriptor."""
+        os.close(self._descriptor)
+
+    # Reading
+
+    def list(self, on_error: OnError | None = None) -> Listing:
+        """Return everything below the root in no particular order; links and other devices are not entered.
+
+        A folder that cannot be read is told to ``on_error``, or raises where there is nobody to tell.
+        """
+        found: Listing = []
+        device = os.fstat(self._descriptor).st_dev
+        waiting = [""]
+        while waiting:
+            folder = waiting.pop()
+            try:
+                with self._folder(folder) as descriptor:
+                    entries = _entries(descriptor, f"{folder}/" if folder else "")
+            except OSError as error:
+                if on_error is None:
+                    raise _refused("list", folder or ".", error) from error
+                on_error(folder, error)
+                continue
+            found += entries
+            waiting += [
+                each.name for each in entries if each.kind is FileKind.DIRECTORY and each.device == device
+            ]
+        return found
+
+    def look_up(self, name: str) -> Artifact | None:
+        """Return what a name leads to now, or ``None`` where there is nothing."""
+        try:
+            with self._parent(name) as (folder, last):
+                return _artifact(name, os.stat(last, dir_fd=folder, follow_symlinks=False))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise _refused("look up", name, error) from error
+
+    def check(self, artifact: Artifact) -> None:
+        """Raise :class:`ChangedError` unless the name still leads to the very file of the listing."""
+        _compare(artifact, self.look_up(artifact.name))
+
+    def open_read(self, artifact: Artifact) -> int:
+        """Open a regular file and return the descriptor, which is the caller's to close.
+
+        Raises :class:`ChangedError` where it is not the file of the listing, or has been written to since.
+        """
+        try:
+            with self._parent(artifact.name) as (folder, last):
+                return _open_read(folder, last, artifact)
+        except OSError as error:
+            raise _gone_or_refused("read", artifact.name, error) from error
+
+    def check_open(self, artifact: Artifact, descriptor: int) -> None:
+        """Raise :class:`ChangedError` unless an open file is the one of the listing, not written to since."""
+        _check_open(artifact, descriptor)
+
+    def read_all(self, artifacts: Iterable[Artifact]) -> Iterator[tuple[Artifact, bytes | ArtifactError]]:
+        """Yield many small files, each with its content or with why it is not to be had, as of :meth:`open_read`.
+
+        Files that follow one another in a folder are reached through one descriptor of it.
+        """
+        for folder, group in groupby(artifacts, key=lambda each: _split(each.name)[0]):
+            files = iter(group)
+            try:
+                with self._folder(folder) as held:
+                    for artifact in files:
+                        yield artifact, _content(held, artifact)
+            except OSError as error:
+                yield from ((each, _gone_or_refused("read", each.name, error)) for each in files)
+
+    def free_bytes(self) -> int:
+        """Return how much more the root's file system takes."""
+        status = os.fstatvfs(self._descriptor)
+        return status.f_bavail * status.f_frsize
+
+    # Changing
+
+    def create_temporary(self, folder: str = "") -> Temporary:
+        """Return a new, empty, private file in a folder that exists, to be used in a ``with`` block."""
+        name = f".causal-{os.urandom(8).hex()}.tmp"
+        try:
+            with self._folder(folder) as held, contextlib.ExitStack() as undo:
+                kept = os.dup(held)
+                undo.callback(os.close, kept)
+                descriptor = os.open(name, _CREATE_FLAGS, 0o600, dir_fd=kept)
+                undo.pop_all()
+                return Temporary(folder, name, kept, descriptor)
+        except OSError as error:
+            raise _refused("write in", folder or ".", error) from error
+
+    def commit(
+        self, temporary: Temporary, final_name: str, *, mode: int, mtime_ns: int, durable: bool = True
+    ) -> None:
+        """Give a temporary file its final name (a name in its own folder), permissions and time.
+
+        The content is synced before the name appears, and the folder after. A name that is taken is never replaced:
+        :class:`NameTakenError`. ``durable=False`` leaves both syncs to a later :meth:`sync_all`.
+        """
+        folder, last = _split(final_name)
+        if folder != temporary.folder:
+            raise ValueError(f"{final_name} does not lie in {temporary.folder}")
+        held, descriptor = temporary.folder_descriptor, temporary.descriptor
+        try:
+            os.fchmod(descriptor, mode & _PERMISSIONS)
+            os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+            if durable:
+                os.fsync(descriptor)
+            # A link, because rename(2) would silently replace what has the name.
+            os.link(temporary.name, last, src_dir_fd=held, dst_dir_fd=held, follow_symlinks=False)
+            os.unlink(temporary.name, dir_fd=held)
+            temporary.is_named = True
+            if durable:
+                os.fsync(held)
+        except FileExistsError:
+            raise NameTakenError(
+                f"{final_name} is there already", "look at both files, and move one"
+            ) from None
+        except OSError as error:
+            raise _refused("write", final_name, error) from error
+
+    def unlink(self, artifact: Artifact) -> None:
+        """Remove a file, after a last look at whether it is still the one of the listing.
+
+        Raises :class:`ChangedError` where it is not. The folder is synced by :meth:`sync_folder`.
+        """
+        try:
+            with self._parent(artifact.name) as (folder, last):
+                _unlink(folder, last, artifact)
+        except OSError as error:
+            raise _gone_or_refused("remove", artifact.name, error) from error
+
+    def set_aside(self, artifact: Artifact, new_name: str) -> None:
+        """Give a file another name in its own folder, after a last look at whether it is still the one listed.
+
+        Raises :class:`ChangedError` where it is not, and :class:`NameTakenError` where the new name is taken.
+        """
+        _, new_last = _split(new_name)
+        self.check(artifact)
+        try:
+            with self._parent(artifact.name) as (folder, last):
+                os.link(last, new_last, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+                os.unlink(last, dir_fd=folder)
+                os.fsync(folder)
+        except FileExistsError:
+            raise NameTakenError(f"{new_name} is there already", "look at both files, and move one") from None
+        except OSError as error:
+            raise _refused("rename", artifact.name, error) from error
+
+    def unlink_all(self, artifacts: Iterable[Artifact]) -> Failures:
+        """Remove many files as :meth:`unlink` does, several at once; return those that are still there, and why."""
+        folders: defaultdict[str, Listing] = defaultdict(list)
+        for artifact in artifacts:
+            folders[_split(artifact.name)[0]].append(artifact)
+        batches = [
+            (folder, files[start : start + _BATCH])
+            for folder, files in folders.items()
+            for start in range(0, len(files), _BATCH)
+        ]
+        with ThreadPoolExecutor(_REMOVERS) as pool:
+            return [failure for failed in pool.map(self._unlink_batch, batches) for failure in failed]
+
+    def _unlink_batch(self, batch: tuple[str, Listing]) -> Failures:
+        folder, artifacts = batch
+        failures: Failures = []
+        try:
+            with self._folder(folder) as held:
+                for artifact in artifacts:
+                    try:
+                        _unlink(held, _split(artifact.name)[1], artifact)
+                    except ArtifactError as error:
+                        failures.append((artifact, error))
+        except OSError as error:
+            return [(each, _gone_or_refused("remove", each.name, error)) for each in artifacts]
+        return failures
+
+    def make_folder(self, name: str) -> None:
+        """Make a folder, and those above it, where they are missing."""
+        parts = _parts(name)
+        for depth in range(1, len(parts) + 1):
+            try:
+                with self._parent("/".join(parts[:depth])) as (folder, last):
+                    os.mkdir(last, dir_fd=folder)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise _refused("make the folder", name, error) from error
+
+    def open_own(self, name: str, flags: int, mode: int = 0o600) -> int:
+        """Open a file that is kept by us (a lock, a log) with flags of :func:`os.open`.
+
+        What is no regular file is refused, without waiting for the other end of a pipe.
+        """
+        try:
+            with self._parent(name) as (folder, last):
+                descriptor = os.open(
+                    last, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode, dir_fd=folder
+                )
+        except OSError as error:
+            raise _refused("open", name, error) from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ArtifactError(f"{name} is no regular file", "move it away")
+        return descriptor
+
+    def sync_folder(self, name: str = "") -> None:
+        """Make the names in a folder durable."""
+        try:
+            with self._folder(name) as descriptor:
+                os.fsync(descriptor)
+        except OSError as error:
+            raise _refused("sync", name or ".", error) from error
+
+    def sync_all(self) -> None:
+        """Make everything durable that was written before; one call for thousands of files."""
+        os.sync()
+
+    # Walking
+
+    @contextlib.contextmanager
+    def _folder(self, name: str) -> Iterator[int]:
+        """Open a folder below the root, part by part, and close it at the end; an empty name is the root."""
+        held = os.dup(self._descriptor)
+        try:
+            for part in _parts(name) if name else ():
+                below = os.open(part, _FOLDER_FLAGS, dir_fd=held)
+                os.close(held)
+                held = below
+            yield held
+        finally:
+            os.close(held)
+
+    @contextlib.contextmanager
+    def _parent(self, name: str) -> Iterator[tuple[int, str]]:
+        """Open the folder that a name lies in, and yield it with the name's last part."""
+        folder, last = _split(name)
+        with self._folder(folder) as held:
+            yield held, last
+
+
+class Temporary:
+    """A file that has no name of its own yet. Leaving the ``with`` block removes it unless it was committed."""
+
+    def __init__(self, folder: str, name: str, folder_descriptor: int, descriptor: int) -> None:
+        self.folder = folder
+        self.name = name
+        self.folder_descriptor = folder_descriptor
+        self.descriptor = descriptor
+        self.is_named = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append all of the data. Raises :class:`ArtifactError`, as where the disk is full."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(self.descriptor, rest) :]
+        except OSError as error:
+            raise _refused("write in", self.folder or ".", error) from error
+
+    def write_zeros(self, size_bytes: int) -> None:
+        """Append zeros that take no place on the disk, where the file system knows holes."""
+        try:
+            os.ftruncate(self.descriptor, os.lseek(self.descriptor, size_bytes, os.SEEK_CUR))
+        except OSError as error:
+            raise _refused("write in", self.folder or ".", error) from error
+
+    def __enter__(self) -> Self:
+        """Return this file."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the descriptors, and remove the file unless it has its name."""
+        try:
+            if not self.is_named:
+                with contextlib.suppress(OSError):  # a stray is removed by the next run
+                    os.unlink(self.name, dir_fd=self.folder_descriptor)
+        finally:
+            os.close(self.descriptor)
+            os.close(self.folder_descriptor)
+
+
+def _parts(name: str) -> list[str]:
+    if not is_inside(name):
+        raise UsageError(f"{name!r} is not a name below the root", "give a relative name without '..'")
+    return name.split("/")
+
+
+def _split(name: str) -> tuple[str, str]:
+    *folders, last = _parts(name)
+    return "/".join(folders), last
+
+
+def _entries(descriptor: int, prefix: str) -> Listing:
+    found = []
+    with os.scandir(descriptor) as entries:
+        for entry in entries:
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # what vanishes between two calls was not there
+            found.append(_artifact(prefix + entry.name, status))
+    return found
+
+
+def _artifact(name: str, status: os.stat_result) -> Artifact:
+    # By position, because this is called for each of 100,000 files.
+    mode = status.st_mode
+    return Artifact(
+        name,
+        status.st_size,
+        status.st_blocks * _BLOCK_BYTES,
+        status.st_mtime_ns,
+        mode & _ALL_PERMISSIONS,
+        status.st_ino,
+        status.st_dev,
+        status.st_nlink,
+        status.st_uid,
+        _REGULAR if mode & _FORMAT == _IS_REGULAR and name[-4:] != FRAME_SUFFIX else _kind(name, mode),
+    )
+
+
+_ALL_PERMISSIONS = 0o7777
+_FORMAT = 0o170000
+_IS_REGULAR = stat.S_IFREG
+_REGULAR = FileKind.REGULAR
+_OTHER_KINDS = {
+    stat.S_IFLNK: FileKind.SYMLINK,
+    stat.S_IFIFO: FileKind.FIFO,
+    stat.S_IFDIR: FileKind.DIRECTORY,
+}
+
+
+def _kind(name: str, mode: int) -> FileKind:
+    if (file_format := stat.S_IFMT(mode)) != stat.S_IFREG:
+        return _OTHER_KINDS.get(file_format, FileKind.OTHER)
+    if not name.endswith(FRAME_SUFFIX):
+        return FileKind.REGULAR
+    return FileKind.ARCHIVE if name.endswith(ARCHIVE_SUFFIX) else FileKind.FRAME
+
+
+def _open_read(folder: int, last: str, artifact: Artifact) -> int:
+    descriptor = os.open(last, _READ_FLAGS, dir_fd=folder)
+    try:
+        _check_open(artifact, descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_open(artifact: Artifact, descriptor: int) -> None:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise _changed(artifact.name, "was replaced by what is no regular file")
+    _compare(artifact, _artifact(artifact.name, status))
+
+
+def _content(folder: int, artifact: Artifact) -> bytes | ArtifactError:
+    """Return the content of a small file, or why it is not to be had: it must stay what its listing says."""
+    try:
+        descriptor = _open_read(folder, _split(artifact.name)[1], artifact)
+        try:
+            data = os.read(descriptor, artifact.size_bytes)
+            _check_open(artifact, descriptor)
+        finally:
+            os.close(descriptor)
+    except ArtifactError as error:
+        return error
+    except OSError as error:
+        return _gone_or_refused("read", artifact.name, error)
+    return data if len(data) == artifact.size_bytes else _changed(artifact.name, "became shorter")
+
+
+def _unlink(folder: int, last: str, artifact: Artifact) -> None:
+    try:
+        status = os.stat(last, dir_fd=folder, follow_symlinks=False)
+        _compare(artifact, _artifact(artifact.name, status))
+        os.unlink(last, dir_fd=folder)
+    except OSError as error:
+        raise _gone_or_refused("remove", artifact.name, error) from error
+
+
+def _compare(listed: Artifact, present: Artifact | None) -> None:
+    if present is None:
+        raise _changed(listed.name, "is gone")
+    if (present.device, present.inode, present.kind) != (listed.device, listed.inode, listed.kind):
+        raise _changed(listed.name, "was replaced by another file")
+    if (present.size_bytes, present.mtime_ns) != (listed.size_bytes, listed.mtime_ns):
+        raise _changed(listed.name, "was written to")
+    if (present.links, present.uid) != (listed.links, listed.uid):
+        raise _changed(listed.name, "has another owner or number of links")
+
+
+def _changed(name: str, how: str) -> ChangedError:
+    return ChangedError(f"{name} {how} since it was listed", "it is left as it is")
+
+
+def _refused(verb: str, name: str, error: OSError) -> ArtifactError:
+    return ArtifactError(f"cannot {verb} {name}: {error.strerror}", "nothing was lost; check the file system")
+
+
+def _gone_or_refused(verb: str, name: str, error: OSError) -> ArtifactError:
+    """Return the error for a file that was listed: what comes of the name leading elsewhere now is no fault."""
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
+        return _changed(name, "is gone or was replaced")
+    return _refused(verb, name, error)

@@ -1,0 +1,267 @@
+"""What a rotation will do with each file of a root, and why: a pure function of listing, policy and conditions.
+
+Every file is given one action and all its reasons. Reasons against what is done say ``despite-``, so that where two
+rules disagree the one that wins is stated: ``latest despite-expired`` was kept although its time is up. What keeps a
+file always wins over the limit on size, and the limit wins over the time of files that nothing keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from pytest_causal.model.artifact import (
+    FRAME_SUFFIX,
+    Action,
+    Artifact,
+    ArtifactClass,
+    Conditions,
+    FileKind,
+    Plan,
+    PlannedAction,
+    PlannedArchive,
+    RotationPolicy,
+)
+from pytest_causal.rules.artifact_classes import name_archive
+from pytest_causal.rules.artifact_sorting import Fate, Sorted, sort_artifacts
+from pytest_causal.rules.keep_rules import DAY_NS, LATEST, Item, oldest_first, protected
+
+ALREADY_COMPRESSED = frozenset(
+    "gz xz bz2 zip 7z lz4 br tgz txz whl png jpg jpeg webp mp4 parquet".split()  # noqa: SIM905 - a list of words
+)
+"""Endings of formats that compress their content themselves."""
+
+_COMPRESSED = Fate(Action.KEEP, ("compressed",))
+_RECENT = Fate(Action.KEEP, ("recent",))
+_FRAME_EXISTS = Fate(Action.COMPRESS, ("frame-exists",))
+_OLD = Fate(Action.COMPRESS, ("old",))
+_OLD_AND_SMALL = Fate(Action.ARCHIVE, ("old", "small"))
+_TOO_FEW = Fate(Action.KEEP, ("old", "small", "too-few"))
+_REGULAR = FileKind.REGULAR
+_SHRINKING = (Action.COMPRESS, Action.ARCHIVE)
+
+
+def plan_rotation(listing: Iterable[Artifact], policy: RotationPolicy, conditions: Conditions) -> Plan:
+    """Return what is to be done. Raises ConfigError for classes that cannot be used.
+
+    The listing may come in any order; the plan is the same.
+    """
+    artifacts = sorted(listing, key=lambda artifact: artifact.name)
+    planner = _Planner(policy, conditions, sort_artifacts(artifacts, policy, conditions))
+    total, allocated = total_sizes(artifacts)
+    for each, items in zip(policy.classes, planner.sorted.items, strict=True):
+        planner.decide(each, items)
+    planner.expire()
+    planner.gather()
+    evictions = planner.evict(total)
+    fates = planner.fates
+    return Plan(
+        actions=tuple([PlannedAction(each, *fates[each.name]) for each in planner.sorted.ours]),
+        archives=planner.archives(),
+        archived=conditions.archived,
+        evictions=tuple(item.artifact for item in evictions),
+        total_bytes=total,
+        allocated_bytes=allocated,
+        held_back=planner.held_back,
+    )
+
+
+class _Old(NamedTuple):
+    """Small files of one directory, class and day, which go into one archive."""
+
+    class_name: str
+    items: list[Item]
+
+
+class _Planner:
+    """Decides in steps, each over what the steps before have left."""
+
+    def __init__(self, policy: RotationPolicy, conditions: Conditions, sorted_out: Sorted) -> None:
+        self.sorted = sorted_out
+        self.fates = sorted_out.fates
+        self.held_back = 0
+        self._policy = policy
+        self._conditions = conditions
+        self._now_ns = conditions.now_us * 1000
+        self._kept: set[str] = set()
+        self._expired: list[Item] = []
+        self._small: dict[tuple[str, int], _Old] = {}
+        files = sum([item.members for items in sorted_out.items for item in items])
+        self._removals_left = max(1, int(files * policy.max_removed_ratio))
+
+    def decide(self, each: ArtifactClass, items: Sequence[Item]) -> None:
+        """Give each file of a class its action, were there neither an end to its time nor a limit on the size."""
+        rules = each.rules
+        keeping = protected(items, rules, self._now_ns)
+        young_ns = self._now_ns - int(self._policy.min_age_seconds * 1e9)
+        old_ns = _before(self._now_ns, rules.compress_after_days)
+        expired_ns = _before(self._now_ns, rules.delete_after_days)
+        for item in items:
+            artifact = item.artifact
+            reasons = tuple(keeping[artifact.name]) if artifact.name in keeping else ()
+            if reasons:
+                self._kept.add(artifact.name)
+            if (
+                artifact.mtime_ns > self._now_ns + DAY_NS
+            ):  # a wrong clock: no rule that asks for its age applies
+                self.fates[artifact.name] = Fate(Action.KEEP, (*reasons, "future-time"))
+                continue
+            if item.time_ns > young_ns:
+                self._kept.add(artifact.name)
+                self.fates[artifact.name] = Fate(Action.KEEP, (*reasons, "just-changed"))
+                continue
+            if expired_ns is not None and item.time_ns < expired_ns:
+                if reasons:
+                    reasons += ("despite-expired",)
+                else:
+                    self._expired.append(item)
+            self.fates[artifact.name] = self._unless_deleted(each, item, reasons, old_ns)
+
+    def _unless_deleted(
+        self, each: ArtifactClass, item: Item, reasons: tuple[str, ...], old_ns: int | None
+    ) -> Fate:
+        artifact = item.artifact
+        if artifact.kind is not _REGULAR:
+            return _because(reasons, _COMPRESSED)
+        if self.sorted.frames and artifact.name + FRAME_SUFFIX in self.sorted.frames:
+            return _because(reasons, _FRAME_EXISTS)
+        if old_ns is None or item.time_ns >= old_ns:
+            return _because(reasons, _RECENT)
+        if obstacle := self._obstacle(artifact):
+            return Fate(Action.KEEP, (*reasons, "old", obstacle))
+        if artifact.size_bytes >= self._policy.small_file_bytes:
+            return _because(reasons, _OLD)
+        if LATEST in reasons:  # what is archived leaves its place, where readers look for the latest
+            return Fate(Action.KEEP, (*reasons, "despite-old"))
+        key = (item.run, item.time_ns // DAY_NS)
+        group = self._small.get(key)
+        if group is None:
+            group = self._small[key] = _Old(each.name, [])
+        group.items.append(item)
+        return _because(reasons, _OLD_AND_SMALL)
+
+    def _obstacle(self, artifact: Artifact) -> str:
+        if not artifact.size_bytes:
+            return "empty"
+        if artifact.name.rpartition(".")[2].lower() in ALREADY_COMPRESSED:
+            return "already-compressed"
+        known = self._conditions.incompressible.get(artifact.name)
+        return "does-not-shrink" if known == (artifact.size_bytes, artifact.mtime_ns) else ""
+
+    def expire(self) -> None:
+        """Delete what is past its time, oldest first, as far as the cap on removals goes."""
+        for item in oldest_first(self._expired):
+            if self._may_remove(item):
+                self.fates[item.artifact.name] = Fate(Action.DELETE, ("expired",))
+            else:
+                self._add_reasons(item, "despite-expired", "removal-cap")
+
+    def gather(self) -> None:
+        """Leave small files that are too few for an archive."""
+        for group in self._small.values():
+            members = self._members(group)
+            if len(members) < self._policy.min_archive_files:
+                for item in members:
+                    reasons = self.fates[item.artifact.name].reasons
+                    fate = (
+                        _TOO_FEW
+                        if reasons == _OLD_AND_SMALL.reasons
+                        else Fate(Action.KEEP, (*reasons, "too-few"))
+                    )
+                    self.fates[item.artifact.name] = fate
+
+    def evict(self, total_bytes: int) -> list[Item]:
+        """Delete what is over the limit on size, oldest first; return what goes only if the limit is still exceeded.
+
+        What compressing will leave is not known yet. A deletion is certain if the limit would be exceeded were nothing
+        left at all; if it would be were nothing gained, it is done after the rest, as long as it is needed.
+        """
+        limit = self._policy.max_size_bytes
+        if limit is None or total_bytes <= limit:
+            return []
+        actions = [(each, self.fates[each.name].action) for each in self.sorted.ours]
+        most = total_bytes - sum(each.size_bytes for each, action in actions if action is Action.DELETE)
+        least = most - sum(each.size_bytes for each, action in actions if action in _SHRINKING)
+        conditional: list[Item] = []
+        for item in oldest_first(self._undeleted()):
+            if most <= limit:
+                break
+            size = item.artifact.size_bytes
+            if item.artifact.name in self._kept:
+                self._add_reasons(item, "despite-size-limit")
+                continue
+            most -= size
+            if not self._may_remove(item):
+                self._add_reasons(item, "despite-size-limit", "removal-cap")
+            elif least > limit:
+                is_shrinking = self.fates[item.artifact.name].action in _SHRINKING
+                least -= 0 if is_shrinking else size
+                self.fates[item.artifact.name] = Fate(Action.DELETE, ("over-size-limit",))
+            else:
+                self._add_reasons(item, "if-over-size-limit")
+                conditional.append(item)
+        return conditional
+
+    def archives(self) -> tuple[PlannedArchive, ...]:
+        """Return the archives to be written, by name."""
+        planned: list[PlannedArchive] = []
+        for group in self._small.values():
+            members = self._members(group)
+            if members:
+                files = tuple(item.artifact for item in members)
+                planned.append(
+                    name_archive(group.class_name, files, tuple(item.iteration for item in members))
+                )
+        return tuple(sorted(planned))
+
+    def _members(self, group: _Old) -> list[Item]:
+        return [item for item in group.items if self.fates[item.artifact.name].action is Action.ARCHIVE]
+
+    def _undeleted(self) -> list[Item]:
+        return [
+            item
+            for items in self.sorted.items
+            for item in items
+            if self.fates[item.artifact.name].action is not Action.DELETE
+        ]
+
+    def _may_remove(self, item: Item) -> bool:
+        """Take a removal off what the cap allows; count it as held back where nothing is left."""
+        if item.members <= self._removals_left:
+            self._removals_left -= item.members
+            return True
+        self._removals_left = 0  # no younger file goes before an older one
+        self.held_back += item.members
+        return False
+
+    def _add_reasons(self, item: Item, *more: str) -> None:
+        action, reasons = self.fates[item.artifact.name]
+        self.fates[item.artifact.name] = Fate(action, (*reasons, *more))
+
+
+def _because(reasons: tuple[str, ...], fate: Fate) -> Fate:
+    """Return a fate with the reasons that a file has beside those of the fate."""
+    return Fate(fate.action, (*reasons, *fate.reasons)) if reasons else fate
+
+
+def _before(now_ns: int, days: float | None) -> int | None:
+    return None if days is None else now_ns - int(days * DAY_NS)
+
+
+def total_sizes(artifacts: Iterable[Artifact]) -> tuple[int, int]:
+    """Return (size, allocated) in bytes of all regular files, each inode counted once."""
+    linked = {}
+    size = allocated = 0
+    for each in artifacts:
+        kind = each.kind
+        if kind is FileKind.REGULAR or kind is FileKind.FRAME or kind is FileKind.ARCHIVE:
+            if each.links > 1:
+                linked[each.device, each.inode] = each
+            else:
+                size += each.size_bytes
+                allocated += each.allocated_bytes
+    others = linked.values()
+    return (
+        size + sum(each.size_bytes for each in others),
+        allocated + sum(each.allocated_bytes for each in others),
+    )

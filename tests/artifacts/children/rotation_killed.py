@@ -1,0 +1,56 @@
+"""Kill rotations at random times: ``rotation_killed.py FOLDER ROUNDS SEED``; prints what was lost or not finished."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.artifacts.children.rotation_tree import fill, lost, rotate, strays, unfinished
+
+
+def started(root: Path) -> int:
+    child = os.fork()
+    if child == 0:
+        rotate(root, jobs=2)
+        os._exit(0)
+    return child
+
+
+def main(folder: Path, rounds: int, seed: int) -> None:
+    draw = random.Random(seed)
+    template = folder / "template"
+    contents = fill(template, large_bytes=1_500_000)
+    found: dict[str, Any] = {"killed": 0, "midway": 0, "lost": [], "unfinished": []}
+    slowest_seconds = 0.0
+    for number in range(rounds + 3):
+        root = folder / str(number)
+        shutil.copytree(template, root)
+        began = time.monotonic()
+        child = started(root)
+        if number >= 3:  # the first three say how long it takes
+            time.sleep(draw.uniform(0, slowest_seconds))
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        if number < 3:
+            slowest_seconds = max(slowest_seconds, time.monotonic() - began)
+        found["killed"] += os.WIFSIGNALED(status)
+        found["lost"] += [f"round {number}: {each}" for each in lost(root, contents)]
+        left = unfinished(root)
+        found["midway"] += 0 < len(left) < 13
+        code = rotate(root).exit_code
+        found["unfinished"] += [f"round {number}: {each}" for each in (*unfinished(root), *strays(root))]
+        found["unfinished"] += [f"round {number}: exit code {code}"] if code else []
+        found["lost"] += [f"round {number}, afterwards: {each}" for each in lost(root, contents)]
+        shutil.rmtree(root)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

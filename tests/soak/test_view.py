@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import io
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.soak.view import Lines, line_of, watching
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [
+    sys.executable,
+    "-m",
+    "tools.soak.run",
+    "--iterations",
+    "3",
+    "--mock",
+    "--auto-tune",
+    "--no-history",
+]
+
+
+def test_k23_away_from_a_terminal_each_iteration_is_a_plain_line(bench) -> None:
+    out = io.StringIO()
+    with watching(out) as watcher:
+        assert isinstance(watcher, Lines)
+        bench.watcher = watcher
+        bench.begin(iterations=3, auto_tune=True)
+    lines = out.getvalue().splitlines()
+    assert [line.split()[:3] for line in lines] == [[f"{n}/3", "STEADY", "PASS"] for n in (1, 2, 3)]
+    assert "\x1b" not in out.getvalue()
+    assert "min_interval_ms 75 > 65" in lines[0]
+
+
+def test_what_workloads_say_is_escaped(bench, scripted, measured) -> None:
+    out = io.StringIO()
+    bench.watcher = Lines(out)
+    bench.begin(scripted(lambda task: measured(problem="\x1b[2J\u202e")), iterations=1)
+    assert "\\x1b[2J\\u202e" in out.getvalue()
+
+
+def test_a_change_that_was_not_read_or_taken_back_is_shown(bench, scripted, measured) -> None:
+    bench.begin(scripted(lambda task: measured({"slippage_bps_p95": 2.6})), iterations=2, auto_tune=True)
+    assert "not read: engine.tail_age_ms, quoting.base_spread_bps_delta" in line_of(bench.progress())
+
+
+def on_terminal(tmp_path: Path, columns: int, **env: str) -> str:
+    """Return what a run writes to a terminal of so many columns."""
+    import fcntl
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    base = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    process = subprocess.Popen(
+        COMMAND, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs,
+        env={**base, "TERM": "xterm-256color", **env, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    os.close(theirs)
+    written = b""
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # the terminal is gone with its last process
+            break
+        if not part:
+            break
+        written += part
+    os.close(ours)
+    assert process.wait(60) == 0, written
+    return written.decode("utf-8", "replace")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("columns", "env", "is_live", "has_colour"),
+    [
+        (100, {}, True, True),
+        (20, {}, True, True),
+        (100, {"NO_COLOR": "1"}, True, False),
+        (100, {"TERM": "dumb"}, False, False),
+        (100, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}, True, True),
+    ],
+    ids=["wide", "20 columns", "no colour", "dumb", "ascii"],
+)
+def test_k23_terminals_of_all_kinds(
+    tmp_path: Path, columns: int, env: dict[str, Any], is_live: bool, has_colour: bool
+) -> None:
+    written = on_terminal(tmp_path, columns, **env)
+    assert "Traceback" not in written
+    assert ("\x1b[2K" in written or "\x1b[1A" in written) == is_live, "lines are drawn over"
+    assert ("\x1b[32m" in written) == has_colour
+    assert "PASS" in written

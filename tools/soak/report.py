@@ -1,0 +1,216 @@
+"""A run as a page to look at, and as Markdown for the summary of a CI job.
+
+The page is one file: style and plots stand in it, it loads nothing and runs nothing, so that it can be read offline and
+cannot do anything. All that workloads named is escaped for the place where it stands.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_causal.views.escape import terminal
+from pytest_causal.views.times import duration, utc_minutes
+from tools.soak.artifacts import finding_to_json
+from tools.soak.journal import NAME as JOURNAL
+from tools.soak.journal import read_journal
+from tools.soak.kpi import judge_run, parse_kpi
+from tools.soak.plan import Plan
+from tools.soak.plots import Level, line_plot
+from tools.soak.progress import Progress, replay, replayed
+from tools.soak.trend import Trend, trend_of
+
+NAME = "report.html"
+_SECOND_US = 1_000_000
+_CODE_OF_MARKDOWN = str.maketrans({each: f"\\{each}" for each in "\\`*_{}[]<>()#+-.!|@~&:"})
+_STYLE = """
+:root{color-scheme:light dark;--line:#2563a8;--hard:#b42318;--soft:#b7791f;--dim:#667}
+body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}h3{font-size:.95rem;margin:1rem 0 0;font-weight:600}
+svg{width:100%;height:auto}svg text{font-size:11px;fill:currentColor}
+.line{fill:none;stroke:var(--line);stroke-width:1.5}.dot{fill:var(--line)}.axis{fill:none;stroke:var(--dim)}
+.mark{stroke:var(--soft);stroke-width:2}path.hard{stroke:var(--hard)}
+path.soft{stroke:var(--soft);stroke-dasharray:4 3}svg text.hard{fill:var(--hard)}svg text.soft{fill:var(--soft)}
+table{border-collapse:collapse;width:100%}
+td,th{text-align:left;padding:.2rem .6rem .2rem 0;border-bottom:1px solid #8884;vertical-align:top}
+.PASS{color:#18794e}.WARN{color:var(--soft)}.FAIL{color:var(--hard)}.INCONCLUSIVE{color:#7c3aed}.none{color:var(--dim)}
+"""
+
+
+class Subject:
+    """A run read once for a report. Raises as reading its journal does."""
+
+    def __init__(self, folder: Path) -> None:
+        self.progress: Progress = replay(read_journal(folder / JOURNAL))
+        if self.progress.plan is None:
+            raise ValueError("a run begins with its plan")
+        self.plan: Plan = self.progress.plan
+        self.trend: Trend = trend_of(replayed(read_journal(folder / JOURNAL)), self.plan.bounds)
+        result = judge_run(parse_kpi(self.plan.kpi), self.progress.tally)
+        finished = self.progress.finished or {}
+        self.verdict: str = finished.get("verdict", result.verdict)
+        self.reason: str = finished.get("reason", result.reason)
+        self.ended: str = finished.get("ended", "not ended")
+        self.findings = [finding_to_json(finding) for finding in result.findings]
+        self.drift: Mapping[str, Any] = finished.get("drift", {})
+        self.own_drift: Mapping[str, Any] = finished.get("own_drift", {})
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a reader wants to know first, name -> text."""
+        progress, plan = self.progress, self.plan
+        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(self.trend.verdicts.items()))
+        return {
+            "scenario": plan.scenario,
+            "began (UTC)": utc_minutes(progress.began_us),
+            "iterations": f"{self.trend.iterations} ({verdicts})",
+            "went on for": duration(progress.elapsed_us / _SECOND_US),
+            "KPI set": plan.kpi_set,
+            "seed": str(plan.seed),
+            "missed slots": str(progress.missed_slots),
+            "resumed": f"{progress.resumes} times",
+            "ended": self.ended,
+            "version": plan.version,
+        }
+
+
+def html_report(folder: Path) -> str:
+    """Return the page of a run. Raises as reading its journal does."""
+    return "".join(_page(Subject(folder)))
+
+
+def _page(subject: Subject) -> Iterator[str]:
+    plan, trend = subject.plan, subject.trend
+    title = f"Soak {plan.run}"
+    yield '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+    yield "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+    yield '<meta name="viewport" content="width=device-width,initial-scale=1">'
+    yield f"<title>{_text(title)}</title><style>{_STYLE}</style></head><body>"
+    yield f'<h1>{_text(title)}: <span class="{_text(subject.verdict)}">{_text(subject.verdict)}</span></h1>'
+    yield f"<p>{_text(subject.reason)}</p>"
+    yield _table(("", ""), subject.facts.items())
+    yield "<h2>Limits</h2>"
+    yield _table(
+        ("metric", "verdict", "mean", "limit", "samples", "95 % interval"),
+        map(_finding_row, subject.findings),
+    )
+    yield "<h2>Metrics</h2>"
+    marks = [row["iteration"] for row in trend.changes]
+    for name, series in sorted(trend.metrics.items(), key=lambda item: (item[0] not in plan.kpi, item[0])):
+        yield f"<h3>{_text(name)}</h3>{line_plot(series.points, _levels(plan, name), marks, title=terminal(name))}"
+    yield "<h2>Parameters</h2>"
+    for path, series in sorted(trend.values.items()):
+        bound = plan.bounds[path]
+        levels = [Level(side, bound[side], is_hard=False) for side in ("min", "max") if side in bound]
+        yield f"<h3>{_text(path)}</h3>{line_plot(series.points, levels, marks, title=terminal(path))}"
+    yield "<h2>Changes</h2>"
+    yield _table(
+        ("iteration", "change", "read afterwards"), (_change_row(row, trend) for row in trend.changes)
+    )
+    yield "<h2>Guards</h2>"
+    yield _table(
+        ("guard", "refused in"), ((name, f"{n} iterations") for name, n in sorted(trend.refused.items()))
+    )
+    yield "<h2>Drift</h2>"
+    rows = [(f"system {name}", each) for name, each in subject.drift.items()]
+    rows += [(f"runner {name}", each) for name, each in subject.own_drift.items()]
+    yield _table(
+        ("resource", "verdict", "start", "rise", "points"), (_drift_row(name, each) for name, each in rows)
+    )
+    for name, series in sorted(trend.own.items()):
+        yield f"<h3>runner {_text(name)}</h3>{line_plot(series.points, title=f'runner {name}')}"
+    yield "<h2>Last iterations</h2>"
+    yield _table(("iteration", "phase", "verdict", "refused", "problem"), map(_last_row, trend.rows))
+    yield "</body></html>\n"
+
+
+def markdown_report(folder: Path) -> str:
+    """Return a run as Markdown. Raises as reading its journal does."""
+    subject = Subject(folder)
+    trend = subject.trend
+    lines = [
+        f"## Soak {_mark(subject.plan.run)}: {_mark(subject.verdict)}",
+        "",
+        _mark(subject.reason),
+        "",
+        "| | |",
+        "| --- | --- |",
+        *(f"| {_mark(name)} | {_mark(text)} |" for name, text in subject.facts.items()),
+        "",
+        "| metric | verdict | mean | limit | samples | 95 % interval |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(f"| {' | '.join(map(_mark, _finding_row(each)))} |" for each in subject.findings),
+    ]
+    if trend.changes:
+        lines += ["", "| iteration | change | read afterwards |", "| --- | --- | --- |"]
+        lines += [f"| {' | '.join(map(_mark, _change_row(row, trend)))} |" for row in trend.changes[-20:]]
+    if trend.refused:
+        refused = ", ".join(f"{name} ({count})" for name, count in sorted(trend.refused.items()))
+        lines += ["", f"Refused by {_mark(refused)}."]
+    return "\n".join(lines) + "\n"
+
+
+def _levels(plan: Plan, metric: str) -> list[Level]:
+    limits = plan.kpi.get(metric, {})
+    return [
+        Level(name, limits[name], is_hard=not name.startswith("soft"))
+        for name in ("min", "soft_min", "soft_max", "max")
+        if name in limits
+    ]
+
+
+def _finding_row(finding: Mapping[str, Any]) -> tuple[str, ...]:
+    interval = "" if finding["low"] is None else f"{finding['low']:.4g} to {finding['high']:.4g}"
+    limit = finding["reason"] if finding["limit"] is None else f"{finding['side']} {finding['limit']:g}"
+    return (
+        finding["metric"],
+        finding["level"],
+        "-" if finding["value"] is None else f"{finding['value']:.4g}",
+        limit,
+        str(finding["samples"]),
+        interval,
+    )
+
+
+def _change_row(row: Mapping[str, Any], trend: Trend) -> tuple[str, ...]:
+    change = "; ".join(f"{path} {before:g} to {after:g}" for path, before, after in row["applied"])
+    after = next((each for each in trend.rows if each["iteration"] == row["iteration"] + 1), None)
+    if after is None:
+        seen = "not known"
+    else:
+        seen = "yes" if not after["uncredited"] else f"not {', '.join(after['uncredited'])}"
+    return str(row["iteration"]), ("revert: " if row["is_revert"] else "") + change, seen
+
+
+def _drift_row(name: str, drift: Mapping[str, Any]) -> tuple[str, ...]:
+    start, rise = (("-" if drift[key] is None else f"{drift[key]:.4g}") for key in ("start", "rise"))
+    return name, drift["verdict"], start, rise, str(drift["points"])
+
+
+def _last_row(row: Mapping[str, Any]) -> tuple[str, ...]:
+    refused = ", ".join(sorted({check["guard"] for check in row["refused"]}))
+    return str(row["iteration"]), row["phase"], row["verdict"], refused, row["problem"]
+
+
+def _table(header: tuple[str, ...], rows: Any) -> str:
+    body = "".join(f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    if not body:
+        return '<p class="none">none</p>'
+    head = f"<tr>{''.join(f'<th>{_text(name)}</th>' for name in header)}</tr>" if any(header) else ""
+    return f"<table>{head}{body}</table>"
+
+
+def _cell(text: str) -> str:
+    is_verdict = text in ("PASS", "WARN", "FAIL", "INCONCLUSIVE")
+    return f'<span class="{text}">{text}</span>' if is_verdict else _text(text)
+
+
+def _text(text: str) -> str:
+    return html.escape(terminal(text), quote=True)
+
+
+def _mark(text: str) -> str:
+    """Return text that Markdown shows as it is, in one cell of a table."""
+    return terminal(str(text)).translate(_CODE_OF_MARKDOWN)

@@ -1,0 +1,139 @@
+"""What a soak takes from the world, in one place: the clock, sleep, signals, files and its own footprint.
+
+The runner gets a :class:`Surroundings` and asks nothing else for the time, so that a soak of 72 hours can be tried in
+seconds under the clock of :mod:`tools.soak.simulation`. Chance comes from the plan's seed alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from pytest_causal import clock
+from pytest_causal.errors import StoreError
+
+NOTHING_LOST = "free some space, then go on with `causal soak resume`"
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
+class Clock(Protocol):
+    """Time as the runner sees it."""
+
+    def now_us(self) -> int:
+        """Return the wall clock in whole microseconds since the epoch, UTC; it may jump."""
+
+    def monotonic_us(self) -> int:
+        """Return microseconds that never go back; only differences mean anything."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait so long, or until :meth:`wake` is called."""
+
+    def wake(self) -> None:
+        """End the sleep that is going on, and every later one at once: the run is being interrupted."""
+
+
+class RealClock:
+    """The machine's clock."""
+
+    def __init__(self) -> None:
+        self._woken = threading.Event()
+
+    def now_us(self) -> int:
+        """Return the wall clock."""
+        return clock.now_us()
+
+    def monotonic_us(self) -> int:
+        """Return the machine's monotonic clock, which stands still while the machine sleeps."""
+        return time.monotonic_ns() // 1000
+
+    def sleep(self, seconds: float) -> None:
+        """Wait on the clock."""
+        self._woken.wait(min(seconds, threading.TIMEOUT_MAX))
+
+    def wake(self) -> None:
+        """Let whoever sleeps go on."""
+        self._woken.set()
+
+
+class Files(Protocol):
+    """The artifacts of a run: derived from the journal, so that they need not be synced one by one."""
+
+    def replace(self, path: Path, content: Iterable[bytes]) -> None:
+        """Write a file as a whole, piece by piece. Raises :class:`StoreError`."""
+
+
+class RealFiles:
+    """The file system: a reader of an artifact sees the old content or the new."""
+
+    def replace(self, path: Path, content: Iterable[bytes]) -> None:
+        """Write through a temporary file; when it reaches the disk is left to the system."""
+        temporary = path.with_name(f".{path.name}.tmp")
+        try:
+            with open(temporary, "wb") as file:
+                file.writelines(content)
+            os.replace(temporary, path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise StoreError(f"cannot write {path}: {error.strerror}", NOTHING_LOST) from error
+
+
+class Footprint(NamedTuple):
+    """What the runner itself uses: bytes, counts, seconds of processor time; ``None`` where not known."""
+
+    resident_bytes: int | None
+    descriptors: int | None
+    threads: int
+    disk_bytes: int | None
+    cpu_seconds: float
+
+
+def own_footprint(folder: Path) -> Footprint:
+    """Return what this process uses now; ``disk_bytes`` is what is taken of the file system of ``folder``."""
+    return Footprint(
+        resident_bytes=_resident_bytes(),
+        descriptors=_descriptors(),
+        threads=threading.active_count(),
+        disk_bytes=_disk_bytes(folder),
+        cpu_seconds=time.process_time(),
+    )
+
+
+def _resident_bytes() -> int | None:
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * _PAGE_BYTES
+    except OSError:
+        return None
+
+
+def _descriptors() -> int | None:
+    for folder in ("/proc/self/fd", "/dev/fd"):
+        with contextlib.suppress(OSError):
+            return len(os.listdir(folder))
+    return None
+
+
+def _disk_bytes(folder: Path) -> int | None:
+    try:
+        return shutil.disk_usage(folder).used
+    except OSError:
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """All that a soak takes from the world. ``footprint`` measures the runner; tests may give a constant."""
+
+    clock: Clock = field(default_factory=RealClock)
+    files: Files = field(default_factory=RealFiles)
+    footprint: Callable[[Path], Footprint] = own_footprint
+    sync: Callable[[int], None] = os.fsync
+    """Makes what was written to a descriptor durable."""
