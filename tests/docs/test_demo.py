@@ -39,16 +39,15 @@ def scenario(**facts: Any) -> dict[str, Any]:
 class Stand:
     """Answers as a shop does: ``answers`` are the statuses, in the order in which they are asked for."""
 
-    def __init__(self, counted: int, *answers: Status, policy: dict[str, str] | None = None) -> None:
+    def __init__(self, counted: int, *answers: Status) -> None:
         self.counted = counted
         self.answers = list(answers)
-        self.policy = policy or {}
         self.reads = {"standard.cache_kib", "standard.max_rows", "standard.max_wall_time_ms"}
 
     def record(self, *options: str, is_shown: bool = False) -> int:
         return self.counted
 
-    def show(self, *words: str) -> None:
+    def show(self, *words: str, expected: int = 0) -> None:
         """Show nothing."""
 
     def newest_reads(self, scenario: str) -> set[str]:
@@ -153,6 +152,95 @@ def test_harm_is_not_believed_otherwise(
     assert broken_after_harm(demo, monkeypatch, statuses) >= 1
 
 
+class Course(Stand):
+    """Answers as a shop does whose sessions have one state after the other; what is ``broken`` is answered wrongly."""
+
+    def __init__(self, states: list[str], *, watched: int = 0, **broken: Any) -> None:
+        super().__init__(8)
+        self.states = states
+        self.watched = watched
+        self.broken = broken
+        self.number = -1
+
+    def record(self, *options: str, is_shown: bool = False) -> int:
+        self.number += 1
+        return self.counted
+
+    def promotions(self) -> list[dict[str, Any]]:
+        state = self.states[self.number]
+        facts = {"runs": 24, "reads": [{"path": "pool.queue_limit"}]} | self.broken.get("evidence", {})
+        first = {
+            "name": "longer-queue",
+            "state": state,
+            "watched": self.watched,
+            "evidence": {"scenarios": [facts]},
+        }
+        again = {"name": "longer-queue", "state": self.broken.get("again", "locked")}
+        return [first, again] if state == "reverted" else [first]
+
+    def overrides(self) -> dict[str, Any]:
+        has_value = self.states[self.number] == "provisional"
+        return self.broken.get("overrides", {"pool": {"queue_limit": 48}} if has_value else {})  # type: ignore[no-any-return]
+
+    def audit(self) -> list[dict[str, Any]]:
+        told = ["proposed", "eligible", "provisional", "reverted", "locked"]
+        return [{"state_after": state} for state in self.broken.get("told", told)]
+
+
+EARNED = ["proposed", "proposed", "provisional"]
+TAKEN_BACK = ["provisional", "reverted", "reverted"]
+
+
+def broken_after(demo: ModuleType, monkeypatch: pytest.MonkeyPatch, chapter: str, course: Course) -> int:
+    monkeypatch.setattr(demo, "replace", lambda shop, **changes: shop)
+    claims = demo.Claims()
+    getattr(demo, chapter)(course, claims)
+    return int(claims.broken)
+
+
+def test_promotion_is_believed_when_all_is_as_claimed(
+    demo: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert broken_after(demo, monkeypatch, "earn", Course(EARNED)) == 0
+    assert broken_after(demo, monkeypatch, "degrade", Course(TAKEN_BACK, watched=1)) == 0
+
+
+@pytest.mark.parametrize(
+    ("states", "broken"),
+    [
+        pytest.param(["proposed", "provisional", "provisional"], {}, id="it was made too early"),
+        pytest.param(["proposed", "proposed", "eligible"], {}, id="it was not made"),
+        pytest.param(EARNED, {"overrides": {}}, id="the file has nothing"),
+        pytest.param(EARNED, {"overrides": {"pool": {"queue_limit": 49}}}, id="the file has another value"),
+        pytest.param(EARNED, {"evidence": {"runs": 48}}, id="other runs were counted"),
+        pytest.param(EARNED, {"evidence": {"reads": []}}, id="none read the value"),
+    ],
+)
+def test_promotion_is_not_believed_otherwise(
+    demo: ModuleType, monkeypatch: pytest.MonkeyPatch, states: list[str], broken: dict[str, Any]
+) -> None:
+    assert broken_after(demo, monkeypatch, "earn", Course(states, **broken)) >= 1
+
+
+@pytest.mark.parametrize(
+    ("states", "watched", "broken"),
+    [
+        pytest.param(["reverted", "reverted", "reverted"], 1, {}, id="it was taken back too early"),
+        pytest.param(TAKEN_BACK, 0, {}, id="nobody watched"),
+        pytest.param(["provisional", "provisional", "reverted"], 1, {}, id="it was not taken back"),
+        pytest.param(TAKEN_BACK, 1, {"overrides": {"pool": {"queue_limit": 48}}}, id="the file kept it"),
+        pytest.param(TAKEN_BACK, 1, {"again": "eligible"}, id="it may be made again"),
+        pytest.param(
+            TAKEN_BACK, 1, {"told": ["proposed", "eligible", "provisional", "locked"]}, id="not told"
+        ),
+    ],
+)
+def test_taking_back_is_not_believed_otherwise(
+    demo: ModuleType, monkeypatch: pytest.MonkeyPatch, states: list[str], watched: int, broken: dict[str, Any]
+) -> None:
+    assert broken_after(demo, monkeypatch, "degrade", Course(states, watched=watched, **broken)) >= 1
+
+
 @pytest.mark.parametrize(("holds", "code"), [(True, 0), (False, 1)])
 def test_a_wrong_claim_is_the_exit_code(
     demo: ModuleType,
@@ -166,10 +254,10 @@ def test_a_wrong_claim_is_the_exit_code(
     assert ("ok    water is wet" in capsys.readouterr().out) is holds
 
 
-def test_a_store_that_is_there_is_not_added_to(
+def test_a_folder_that_is_there_is_not_written_to(
     demo: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "history.db").touch()
     with pytest.raises(SystemExit, match="2"):
-        demo.main(["--store", str(tmp_path / "history.db")])
-    assert "begins with an empty store" in capsys.readouterr().err
+        demo.main(["--keep", str(tmp_path)])
+    assert "begins in a new folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
