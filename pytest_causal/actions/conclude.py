@@ -142,9 +142,13 @@ def _fold_alike(
     redo = conclusion.overlapping_scenarios().union(besides)
     done: set[int] = set()
     for tally, old, last_runs_us in conclusion.alike(key):
+        if not tally.may_vouch:
+            break
         if old is None:
             redo |= conclusion.scenarios_without_state(key)
         elif tally.order <= old.last_order:
+            continue
+        if not tally.runs:  # what says nothing leaves the time of each one's last run alone
             continue
         if not redo.isdisjoint(last_runs_us):
             last_runs_us = {id_: us for id_, us in last_runs_us.items() if id_ not in redo}

@@ -153,9 +153,13 @@ class Screen:
         return self._drawn()
 
     def lines(self, lines: Sequence[Line]) -> str:
-        """Return lines, drawn; long ones wrap."""
+        """Return lines, drawn; long ones wrap, each part as far from the margin as the first."""
+        from rich.padding import Padding
+
         for line in lines:
-            self._console.print(_text((line,)), overflow="fold")
+            text = _text((line,))
+            margin = len(text.plain) - len(text.plain.lstrip(" "))
+            self._console.print(Padding.indent(text[margin:], margin) if margin else text, overflow="fold")
         return self._drawn()
 
     def unwrapped(self, lines: Sequence[Line]) -> str:

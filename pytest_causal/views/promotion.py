@@ -108,13 +108,13 @@ class ActView(NamedTuple):
 def promotion_lines(
     reviewed: Sequence[Reviewed], limit: int | None, width: int, secrets: frozenset[str] = frozenset()
 ) -> list[Line]:
-    """Return what the end of a session tells of promotions: news first, a line each.
+    """Return what the end of a session tells of promotions: news first, a line each and one more for a long why.
 
-    With ``limit`` ``None`` what open ones still lack is told as well; else at most ``limit`` lines of news.
+    With ``limit`` ``None`` what open ones still lack is told as well; else the news of at most ``limit`` promotions.
     """
     news = sorted((each for each in reviewed if _is_news(each)), key=_urgency)
     shown = news if limit is None else news[:limit]
-    lines = [_news_line(each, width, secrets) for each in shown]
+    lines = [line for each in shown for line in _news_lines(each, width, secrets)]
     if hidden := len(news) - len(shown):
         lines.append(Line(text=f"... and {plural(hidden, 'more promotion')} (causal status shows all)"))
     if limit is None:
@@ -234,18 +234,17 @@ def _urgency(each: Reviewed) -> tuple[bool, int]:
     return not each.problem, _NEWS.index(state) if state in _NEWS else len(_NEWS)
 
 
-def _news_line(each: Reviewed, width: int, secrets: frozenset[str]) -> Line:
+def _news_lines(each: Reviewed, width: int, secrets: frozenset[str]) -> list[Line]:
     promotion = each.promotion
     if each.problem:
-        return Line(
-            text=_cut(f"{_named(promotion)} stopped: {terminal(each.problem)}", width), marks=("yellow",)
-        )
-    return Line(
-        text=_cut(
-            f"{_named(promotion)} {STATE_WORDS[promotion.state]}: {'; '.join(_why(each, secrets))}", width
-        ),
-        marks=STATE_MARKS.get(promotion.state, ()),
-    )
+        text = f"{_named(promotion)} stopped: {terminal(each.problem)}"
+        return [Line(text=_cut(text, width), marks=("yellow",))]
+    change, *why = _why(each, secrets)
+    head = f"{_named(promotion)} {STATE_WORDS[promotion.state]}: {change}"
+    texts = ["; ".join([head, *why])]
+    if why and len(texts[0]) > width:
+        texts = [head, "     " + "; ".join(why)]
+    return [Line(text=_cut(text, width), marks=STATE_MARKS.get(promotion.state, ())) for text in texts]
 
 
 def _why(each: Reviewed, secrets: frozenset[str]) -> Iterator[str]:

@@ -25,7 +25,7 @@ import pytest
 pytestmark = pytest.mark.needs_checkout
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-WITH_RUNS = ["README.md", "how-to.md", "OPERATIONS.md"]
+WITH_RUNS = ["README.md", "how-to.md", "promotion.md", "OPERATIONS.md"]
 BLOCK = re.compile(
     r"(?:^<!-- (?P<order>(?:file|run)\b.*?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
     flags=re.MULTILINE | re.DOTALL,

@@ -267,7 +267,9 @@ def test_p9_a_killed_session_keeps_its_committed_runs_whole(suite) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        time.sleep(0.35 + 0.13 * trial)
+        while trial == 0 and process.poll() is None and not suite.store.exists():
+            time.sleep(0.01)
+        time.sleep(0.1 + 0.13 * trial)
         if process.poll() is None:
             process.kill()
             kills += 1

@@ -83,6 +83,16 @@ class TestEndOfSession:
         assert len(texts(reviewed(state, State.PROPOSED))) == 1
         assert texts(reviewed(state, state)) == []
 
+    def test_a_why_that_does_not_fit_gets_a_line_of_its_own(self) -> None:
+        found = Reviewed(
+            promotion(State.REVERTED, note="failure_rate 1 is beyond max 0.2"), State.PROVISIONAL
+        )
+        assert texts(found, width=60) == [
+            "P-7 rule-7 taken back: limits.rows: 800 -> 500",
+            "     failure_rate 1 is beyond max 0.2",
+        ]
+        assert len(texts(found, width=100)) == 1
+
     def test_the_most_urgent_comes_first(self) -> None:
         told = texts(
             reviewed(State.ELIGIBLE, None, 1),
