@@ -1,7 +1,5 @@
 """A run: one execution of a scenario, whole or absent."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """A session: one invocation, and the facts under which its runs were made."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import NamedTuple
 

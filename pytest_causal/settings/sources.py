@@ -1,7 +1,5 @@
 """The settings in force, and where each came from: flag > environment > file > default."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from enum import StrEnum

@@ -5,8 +5,6 @@ is imported whenever the plugin is active: the rows are named tuples because a d
 long to define.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import NamedTuple
 

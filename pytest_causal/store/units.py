@@ -15,6 +15,7 @@ import sqlite3
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import groupby
 from operator import add, attrgetter, itemgetter
 from typing import NamedTuple
@@ -23,7 +24,7 @@ from pytest_causal.model.evidence import Tally
 from pytest_causal.model.run import NO_READS, Outcome, Read
 from pytest_causal.store.database import Row
 from pytest_causal.store.identities import load_reads, unite
-from pytest_causal.store.runs import CAUSE_INFRASTRUCTURE, CAUSE_NONE, CAUSE_OTHER
+from pytest_causal.store.runs import CAUSE_INFRASTRUCTURE, CAUSE_NONE
 from pytest_causal.store.text import from_stored
 
 ReadsId = Callable[[sqlite3.Connection, tuple[Read, ...]], int]
@@ -143,7 +144,7 @@ class UnitCounter:
         groups: dict[_GroupKey, _Counts] = {}
         place = (session.first_run, session.last_run, session.number)
         for row in self._connection.execute(_RUNS, dict(zip(_RUNS_OF, (*place, wanted), strict=True))):
-            said, is_evidence = _SAID[row[3:7]]
+            said, is_evidence = _said(*row[3:7])
             counts = (*said, row[7] if is_evidence else 0)
             before = groups.setdefault(row[:3], counts)
             if before is not counts:
@@ -191,26 +192,19 @@ def _kind(outcome: Outcome, cause: int) -> str:
     return "errors"
 
 
-def _said(outcome: Outcome, cause: int, is_superseded: bool, is_rerun: bool) -> tuple[tuple[int, ...], bool]:
+@cache
+def _said(outcome: str, cause: int, is_superseded: int, is_rerun: int) -> tuple[tuple[int, ...], bool]:
     """Return what one run adds to each count, and whether it speaks for or against the scenario.
 
-    An attempt that was rerun says what was read, and no more.
+    It is given as it is stored: outcome, cause, whether it was superseded, and whether it passed only on rerun. An
+    attempt that was rerun says what was read, and no more.
     """
     if is_superseded:
         return _NOTHING, False
-    kind = _kind(outcome, cause)
+    kind = _kind(Outcome(outcome), cause)
     kinds = {kind, "flaky"} if is_rerun and kind == "passed" else {kind}
     return tuple(int(name in kinds) for name in _COUNTED), kind in {"passed", "failed", "errors"}
 
-
-_SAID = {
-    (outcome.value, cause, is_superseded, is_rerun): _said(outcome, cause, is_superseded, is_rerun)
-    for outcome in Outcome
-    for cause in (CAUSE_NONE, CAUSE_OTHER, CAUSE_INFRASTRUCTURE)
-    for is_superseded in (False, True)
-    for is_rerun in (False, True)
-}
-"""What a run says, by its outcome, cause, whether it was superseded, and whether it passed only on rerun."""
 
 _order = attrgetter("order")
 _scenario_and_reads = itemgetter(0, 1)

@@ -1,7 +1,5 @@
 """What a person sees of a session at the end of it: worst and newly changed scenarios first, at most a screenful."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

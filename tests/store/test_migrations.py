@@ -17,12 +17,14 @@ from pytest_causal.model.run import Cause, Phase
 from pytest_causal.store.interface import HistoryQuery
 from pytest_causal.store.migrations import (
     APPLICATION_ID,
+    CURRENT_SCHEMA_SHA256,
     SHIPPED,
     Migration,
     expected_schema,
     load_migrations,
     read_schema,
     read_version,
+    schema_digest,
 )
 from pytest_causal.store.opening import open_store
 from pytest_causal.store.sqlite_opening import open_for_writing
@@ -85,6 +87,10 @@ def test_all_migrations_make_what_a_fresh_store_is(store_path):
     version, schema = schema_of(store_path)
     assert version == NOW == len(RELEASED)
     assert schema == expected_schema(load_migrations())
+
+
+def test_the_digest_of_the_newest_schema_is_up_to_date() -> None:
+    assert schema_digest(expected_schema(load_migrations())) == CURRENT_SCHEMA_SHA256
 
 
 @pytest.mark.parametrize("dump", RELEASED, ids=lambda dump: dump.stem)
