@@ -3,6 +3,7 @@
 #
 #   PYTHON=python3.12 make test                  another interpreter, in an environment of its own
 #   make test T=tests/rules K=sequential N=0     a part of the suite, in one process
+#   CAUSAL_TEST_FULL=1 make test T=tests/actions the campaigns, races and kills in full: 200, 1,000 and 100 a point
 
 PYTHON ?= python3
 T ?= tests
@@ -22,7 +23,7 @@ IS_SUPPORTED := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check lint fix docs test-all projects bench clean
+.PHONY: help demo test smoke soak rotate check lint fix docs test-all projects bench clean
 
 help: #- list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*#- \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -32,6 +33,15 @@ demo: $(STAMP) #- the main job on a small real system: sessions recorded, eviden
 
 test: $(STAMP) #- the whole test suite (T=path, K=expression, N=processes)
 	@$(PY) -m pytest -n $(N) $(if $(K),-k '$(K)') $(T)
+
+smoke: $(STAMP) #- a short soak from end to end, in under two minutes (SOAK_SLEEP_SECONDS=5)
+	@$(PY) -m pytest -m smoke tests/smoke
+
+soak: $(STAMP) #- one soak as the workflows run it: run, verify, report (.github/soak.sh has its variables)
+	@PATH="$(abspath $(BIN)):$$PATH" SOAK_RUN_ID="$${SOAK_RUN_ID:-$$(date -u +%Y%m%dT%H%M%SZ)}" bash .github/soak.sh
+
+rotate: $(STAMP) #- compress old files of soaks, and delete those over the limits
+	@mkdir -p artifacts/soak && $(PY) -m tools.soak.artifact_manager --path artifacts/soak --ttl-days 7 --keep-latest 100 --max-size-mb 900
 
 check: lint test #- all that a change must pass: lint, then test
 

@@ -16,6 +16,7 @@ from bench.measuring import say
 from bench.policy import measure_policy
 from bench.recorders import BARE, CAUSAL, PEERS, SuiteRun, measure_pytest_history, measure_recorders
 from bench.report import Section, document
+from bench.soak import measure_soak
 from bench.startup import measure_idle, measure_startup
 from bench.suites import write_suite
 
@@ -26,7 +27,7 @@ class Extent:
 
     tests: int = 10_000
     tests_large: int = 100_000
-    rounds: int = 7
+    rounds: int = 5
     rounds_large: int = 3
     rounds_startup: int = 60
     sessions: int = 1_000
@@ -35,6 +36,8 @@ class Extent:
     large_file_bytes: int = 20_000_000
     small_files: int = 10_000
     planned_files: int = 100_000
+    iterations: int = 1_000
+    iterations_long: int = 100_000
 
 
 FULL = Extent()
@@ -50,6 +53,8 @@ QUICK = Extent(
     large_file_bytes=2_000_000,
     small_files=500,
     planned_files=2_000,
+    iterations=200,
+    iterations_long=2_000,
 )
 
 
@@ -136,6 +141,17 @@ def artifacts_planning(at: Workplace) -> Section:
     )
 
 
+def soak(at: Workplace) -> Section:
+    extent = at.extent
+    return measure_soak(
+        at.environments.peers,
+        at.place,
+        iterations=extent.iterations,
+        long_iterations=extent.iterations_long,
+        rounds=extent.rounds,
+    )
+
+
 CASES: dict[str, Callable[[Workplace], Section]] = {
     "recorders": recorders,
     "pytest-history": pytest_history,
@@ -148,6 +164,7 @@ CASES: dict[str, Callable[[Workplace], Section]] = {
     "artifacts-large": artifacts_large,
     "artifacts-small": artifacts_small,
     "artifacts-planning": artifacts_planning,
+    "soak": soak,
 }
 
 
@@ -171,11 +188,11 @@ def main() -> None:
         say(f"{name}:")
         sections.append(CASES[name](at))
         say(sections[-1].markdown() + "\n")
-    page = document(sections, versions(at.environments.peers), minutes=(time.monotonic() - started) / 60)
+        page = document(sections, versions(at.environments.peers), minutes=(time.monotonic() - started) / 60)
+        if not given.cases and not given.quick:  # after each case: it takes most of an hour
+            (ROOT / "bench" / "RESULTS.md").write_text(page, encoding="utf-8")
     if given.cases or given.quick:
         print(page, end="")
-    else:
-        (ROOT / "bench" / "RESULTS.md").write_text(page, encoding="utf-8")
     if not given.keep:
         shutil.rmtree(place)
 

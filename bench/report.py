@@ -12,7 +12,7 @@ from pathlib import Path
 
 SHOWN = (
     "pytest", "pytest-causal", "pytest-xdist", "pytest-reportlog", "pytest-json-report", "allure-pytest",
-    "zstandard",
+    "zstandard", "locust", "pytest-benchmark",
 )  # fmt: skip
 
 

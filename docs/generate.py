@@ -16,6 +16,8 @@ from pytest_causal.errors import ExitCode
 from pytest_causal.hooks import specs
 from pytest_causal.settings.table import SETTINGS, Setting
 
+BESIDE = ("soak",)
+"""Commands that come with the wheel by an entry point of their own."""
 PACKAGE = Path(__file__).parents[1] / "pytest_causal"
 
 _MEANINGS = {
@@ -47,7 +49,7 @@ def commands_reference() -> str:
     context = click.Context(causal, info_name="causal")
     contexts = (
         click.Context(command, info_name=name, parent=context)
-        for name in OURS
+        for name in sorted([*OURS, *BESIDE])
         if (command := causal.get_command(context, name)) is not None
     )
     return "\n".join(section for each in contexts for section in _sections(each))

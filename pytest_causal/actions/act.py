@@ -43,7 +43,7 @@ class Act(NamedTuple):
 
     ``promotion`` is as it will be; ``state_before`` as it was when this was decided, ``None`` for a new one.
     ``leaves`` is dotted path -> value of the whole override layer afterwards, ``None`` where it stays as it is.
-    ``decision`` is the JSON document of everything that the decision was made from.
+    ``decision`` is the JSON document of everything that the decision was made from, ``trial`` of what a trial came to.
     """
 
     action: Action
@@ -55,6 +55,7 @@ class Act(NamedTuple):
     leaves: Mapping[str, Any] | None = None
     decision: Mapping[str, Any] | None = None
     lessons: tuple[Lesson, ...] = ()
+    trial: Mapping[str, Any] | None = None
 
 
 def perform(store: HistoryStore, path: Path, act: Act, decided_on: Live) -> Promotion:
@@ -198,6 +199,7 @@ def _record(ledger: PromotionLedger, live: Live, act: Act) -> Promotion:
             "revision": after.revision,
             "fingerprint_before": live.fingerprint,
             "fingerprint_after": after.fingerprint,
+            **({"trial": dict(act.trial)} if act.trial is not None else {}),
         }
     )
     return promotion
@@ -205,6 +207,7 @@ def _record(ledger: PromotionLedger, live: Live, act: Act) -> Promotion:
 
 def _check_state(ledger: PromotionLedger, act: Act) -> None:
     if act.state_before is None:
+        _check_alone(ledger, act.promotion)
         return
     stored = next((each for each in ledger.promotions() if each.id == act.promotion.id), None)
     if stored is None or stored.state is not act.state_before:
@@ -213,6 +216,13 @@ def _check_state(ledger: PromotionLedger, act: Act) -> None:
             f"{act.promotion.label} is {now}, and this was decided while it was {act.state_before}",
             "decide anew",
         )
+
+
+def _check_alone(ledger: PromotionLedger, new: Promotion) -> None:
+    """Refuse a second promotion of one rule: another session that saw the same has begun one meanwhile."""
+    for each in ledger.promotions():
+        if each.name == new.name and not (each.state.is_final or each.state.is_live):
+            raise ConflictError(f"{each.label} of {new.name} is on its way already", "decide anew")
 
 
 def utc_text(microseconds: int) -> str:

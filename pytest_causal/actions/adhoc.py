@@ -29,7 +29,7 @@ def rule_of_values(context: Context, texts: Sequence[str], policy: Policy) -> Pr
     """Return the rule of a change given as ``PATH=VALUE`` texts. Raises UsageError for what cannot be set."""
     wanted = {}
     for text in texts:
-        given = from_flag(text)
+        given = from_flag(text, "--set")
         path = known_name(given.path, policy.leaves)
         if path is None:
             raise UsageError(

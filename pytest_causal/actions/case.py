@@ -1,4 +1,7 @@
-"""The case of a change: everything that the verdict on it depends on, gathered from the store."""
+"""The case of a change: everything that the verdict on it depends on, gathered from the store.
+
+Runs are read only where a rule's criteria were changed since its scenarios last ran, and for lessons.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from pytest_causal.actions.conclude import fold_units
+from pytest_causal.actions.gating import gating_scenarios
 from pytest_causal.actions.validity import validity
 from pytest_causal.model.change import Change, matches
 from pytest_causal.model.evidence import Criteria, Evidence
@@ -32,11 +36,6 @@ def gather_case(
     the change reaches demand their scenarios as well, by their own criteria. Raises StoreError.
     """
     return _Gathering(store, rule, change, policy, general).case(now_us)
-
-
-def gating_scenarios(store: HistoryStore, patterns: Sequence[str]) -> list[Scenario]:
-    """Return the scenarios that a rule's patterns name, by name."""
-    return [each for each in store.scenarios() if any(matches(each.name, pattern) for pattern in patterns)]
 
 
 def lessons_reached(lessons: Iterable[Lesson], change: Change) -> list[Lesson]:
@@ -93,7 +92,7 @@ class _Gathering:
             each.id: self._rule.criteria_over(each.declaration.criteria_over(self._general))
             for each in required
         }
-        states = self._states(criteria)
+        states = self._states({each.id: criteria[each.id] for each in required if each.first_session})
         cases = []
         for scenario in required:
             today = self._stream(states.get(scenario.id, ()), self._holds_today)
@@ -184,8 +183,6 @@ class _Gathering:
                     so_far.measured + each.measured, so_far.broken + each.broken, so_far.total + each.total
                 )
         return tuple(
-            MetricStanding(
-                name, each.measured, each.broken, each.total / each.measured if each.measured else None
-            )
+            MetricStanding(name, each.measured, each.broken, each.mean)
             for name, each in sorted(totals.items())
         )

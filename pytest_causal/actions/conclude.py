@@ -3,12 +3,16 @@
 The usual session is newer than all evidence, and each scenario costs one fold. A session that arrives late (a merge,
 an import, a shard whose scenarios another shard also ran) makes its scenarios' states be computed again from their
 runs, in the order of history, so that the state never depends on the order of arrival.
+
+A scenario that gates a rule of promotion with criteria of its own has running states under these as well, so that no
+decision scans runs. States under criteria that are not in use are dropped when the scenario runs: they would miss the
+session, and speak without it when the criteria come back into use.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -21,6 +25,8 @@ from pytest_causal.rules.evidence_union import combine
 from pytest_causal.rules.session_health import diagnose
 
 if TYPE_CHECKING:
+    from pytest_causal.model.promotion import PromotionRule
+    from pytest_causal.model.scenario import Declaration
     from pytest_causal.store.interface import Conclusion, HistoryStore, Ledger
 
 _CHUNK = 500
@@ -29,7 +35,7 @@ _TALLY_LAST_RUN = Tally._fields.index("last_run_us")
 _last_order = attrgetter("last_order")
 
 
-def conclude_session(  # noqa: PLR0913 - the last three have defaults and names
+def conclude_session(  # noqa: PLR0913 - the last four have defaults and names
     store: HistoryStore,
     session: int,
     ending: SessionEnding,
@@ -38,41 +44,74 @@ def conclude_session(  # noqa: PLR0913 - the last three have defaults and names
     is_valid: Callable[[int], bool] = lambda reads_id: reads_id == NO_READS,
     show: int | None = None,
     is_mixed: bool = False,
+    rules: Sequence[PromotionRule] = (),
 ) -> tuple[SessionEnding, Judgements]:
     """End a session and fold its evidence.
 
     A scenario is judged by all its running states that ``is_valid`` says hold under the policy in force, which those
-    of this session do unless it ``is_mixed``: made under several policies. Returns the ending as stored (``broken``
+    of this session do unless it ``is_mixed``: made under several policies. ``rules`` are those of promotion, whose own
+    criteria are folded for but not judged by. Returns the ending as stored (``broken``
     filled in from the runs) and the judgements of every scenario that the session ran under the policy in force, of
     which ``show`` are kept at most. Raises StoreError; nothing is written then.
     """
     if not ending.broken:
         ending = ending._replace(broken=diagnose(store.failure_kinds(session)))
     declared = store.declarations()
+    own = _own_criteria(store, rules, general)
     judgements = Judgements(session, show)
     usual = _Bench(general, is_valid, ending.finished_us, is_mixed=is_mixed)
     with store.concluding(session, ending) as conclusion:
+        conclusion.drop_unused(general.state_key, _other_keys(declared, own, general))
         by_criteria: dict[Criteria, list[Tally]] = defaultdict(list)
         # Under several policies at once nothing is usual. Elsewhere most of a suite is dealt with at a stroke: to fold
         # and judge each of 10,000 scenarios by itself cost 17 us, and all of them together cost 4 us each.
-        done = set() if is_mixed else _fold_alike(conclusion, usual, judgements, declared)
+        done = set() if is_mixed else _fold_alike(conclusion, usual, judgements, declared.keys() | own.keys())
+        gating: dict[Criteria, list[Tally]] = defaultdict(list)
         for tally in conclusion.tallies(besides=done):
             declaration = declared.get(tally.scenario_id)
             by_criteria[declaration.criteria_over(general) if declaration else general].append(tally)
+            for criteria in own.get(tally.scenario_id, ()):
+                gating[criteria].append(tally)
         for criteria, tallies in by_criteria.items():
             bench = _Bench(criteria, is_valid, ending.finished_us, is_mixed=is_mixed)
             for judged in _fold_group(conclusion, bench, tallies):
                 judgements.add(judged)
+        for criteria, tallies in gating.items():
+            bench = _Bench(criteria, is_valid, ending.finished_us, is_mixed=is_mixed)
+            for _ in _fold_group(conclusion, bench, tallies):
+                pass  # it is judged when its rule is
     return ending, judgements
 
 
-def conclude_dead_sessions(store: HistoryStore, criteria: Criteria, now_us: int) -> int:
+def conclude_dead_sessions(
+    store: HistoryStore, criteria: Criteria, now_us: int, rules: Sequence[PromotionRule] = ()
+) -> int:
     """Conclude sessions whose process was killed: what they recorded can speak against a scenario, not for it."""
     dead = store.dead_sessions()
     for session in dead:
         ending = SessionEnding(state=SessionState.ABANDONED, finished_us=now_us)
-        conclude_session(store, session.number, ending, criteria)
+        conclude_session(store, session.number, ending, criteria, rules=rules)
     return len(dead)
+
+
+def _own_criteria(
+    store: HistoryStore, rules: Sequence[PromotionRule], general: Criteria
+) -> Mapping[int, Sequence[Criteria]]:
+    if not any(rule.criteria for rule in rules):
+        return {}
+    from pytest_causal.actions.gating import own_criteria  # for sessions of projects with such rules
+
+    return own_criteria(store, rules, general)
+
+
+def _other_keys(
+    declared: Mapping[int, Declaration], own: Mapping[int, Sequence[Criteria]], general: Criteria
+) -> dict[int, set[str]]:
+    """Return the state keys in use for each scenario, by id, that is not folded under the general one alone."""
+    keys = {id_: {declaration.criteria_over(general).state_key} for id_, declaration in declared.items()}
+    for id_, criteria in own.items():
+        keys.setdefault(id_, {general.state_key}).update(each.state_key for each in criteria)
+    return keys
 
 
 class _Bench:
@@ -93,7 +132,7 @@ class _Bench:
 
     def bring_forward(self, old: Evidence | None, tally: Tally) -> tuple[Evidence, Decision]:
         """Fold one unit into a state, or begin one, and judge the state for itself."""
-        if not tally.runs:
+        if not tally.runs or not tally.may_vouch:  # what says nothing leaves the time of the last run alone
             return self._computed(old, tally)
         history = (old[2:_LAST_RUN], old[_LAST_RUN + 1 :]) if old is not None else None
         key = (history, tally[2:_TALLY_LAST_RUN], tally[_TALLY_LAST_RUN + 1 :])

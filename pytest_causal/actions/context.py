@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from pytest_causal.errors import CausalError, ExitCode
 from pytest_causal.model.change import Change
 from pytest_causal.model.promotion import Promotion, State
 from pytest_causal.policy.in_force import Policy
@@ -14,17 +16,30 @@ from pytest_causal.settings.sources import Settings
 from pytest_causal.store.interface import HistoryStore
 
 
+class TargetError(CausalError):
+    """A custom target could not follow a change, or its revert."""
+
+    exit_code = ExitCode.IO_ERROR
+
+
 class Extensions(Protocol):
     """What plugins of other people add to decisions and to changes."""
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What they raised where nothing hung on it, a line each."""
 
     def vetoes(self, decision: Promotion) -> tuple[str, ...]:
         """Return why a change must not be made now, a line each; one that fails to answer is a veto."""
 
     def apply(self, change: Change, promotion: Promotion) -> None:
-        """Tell custom targets of a change that was made. Raises whatever a target raises."""
+        """Tell custom targets of a change that was made. Raises :class:`TargetError`."""
 
     def revert(self, change: Change, promotion: Promotion) -> None:
-        """Tell custom targets of a change that was taken back; ``change`` is the inverse."""
+        """Tell custom targets of a change that was taken back; ``change`` is the inverse.
+
+        Raises :class:`TargetError`.
+        """
 
     def notify(self, promotion: Promotion, before: State, after: State) -> None:
         """Tell of a transition."""
@@ -32,6 +47,8 @@ class Extensions(Protocol):
 
 class NoExtensions:
     """Nobody adds anything."""
+
+    problems: Sequence[str] = ()
 
     def vetoes(self, decision: Promotion) -> tuple[str, ...]:
         """Return no veto."""

@@ -54,13 +54,14 @@ def evaluate(
     verdict = judge_candidate(case)
     unsatisfied = _unsatisfied(store.lessons(), change, verdict.scenarios)
     blocked = refusals(change, situation(context, policy, unsatisfied))
-    base = stored or _new(context, rule, change)
+    base = stored or new_promotion(context, rule, change)
     base = base._replace(mode=rule.mode, basis=rule.basis, scenarios=rule.scenarios, verdict=verdict)
-    vetoes = context.extensions.vetoes(base) if verdict.verdict is Verdict.ELIGIBLE else ()
+    vetoes = _vetoes(context, base) if verdict.verdict is Verdict.ELIGIBLE else ()
     state = state_for(
         verdict.verdict,
         is_locked=any(each.guard is Guard.LOCKOUT for each in blocked),
         is_held=bool(blocked or vetoes),
+        is_tried=base.state is State.TRIAL and base.trial is not None and not base.trial.is_failed,
     )
     before = stored.state if stored else None
     events = events_to(before or State.PROPOSED, state)
@@ -107,7 +108,15 @@ def _unsatisfied(lessons: Sequence[Lesson], change: Change, judged: Sequence[Any
     return [lesson for lesson in lessons_reached(lessons, change) if lesson.id not in met]
 
 
-def _new(context: Context, rule: PromotionRule, change: Change) -> Promotion:
+def _vetoes(context: Context, promotion: Promotion) -> tuple[str, ...]:
+    """Return what speaks against a change whose evidence is eligible: its newest trial, and what plugins say."""
+    trial = promotion.trial
+    failed = (f"its newest trial failed ({', '.join(trial.reasons)})",) if trial and trial.is_failed else ()
+    return (*failed, *context.extensions.vetoes(promotion))
+
+
+def new_promotion(context: Context, rule: PromotionRule, change: Change) -> Promotion:
+    """Return a rule's change at the beginning of its way."""
     return Promotion(
         id=0,
         name=rule.name,

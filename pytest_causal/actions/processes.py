@@ -32,7 +32,8 @@ class Ended(NamedTuple):
     """How a program ended. ``status`` is its exit status, negative for the number of a signal.
 
     ``is_timed_out`` says that its time was over, ``is_stopped`` that it was ended because the caller wanted to stop.
-    ``output`` is the end of what it wrote, to both of its streams.
+    ``output`` is the end of what it wrote, to both of its streams; ``strays`` how many processes it left behind outside
+    of its group, which were killed.
     """
 
     status: int
@@ -40,6 +41,7 @@ class Ended(NamedTuple):
     is_timed_out: bool = False
     is_stopped: bool = False
     output: bytes = b""
+    strays: int = 0
 
     @property
     def words(self) -> str:
@@ -101,7 +103,7 @@ def run_program(
         _kill_group(process.pid)  # the leader is not reaped yet, so that its number still means this group
         is_dead.wait()
         process.wait()
-        _kill_marked(mark)
+        strays = _kill_marked(mark)
         tail.close()
     return Ended(
         status=process.returncode,
@@ -109,6 +111,7 @@ def run_program(
         is_timed_out=is_asked_to_end and not was_stopped,
         is_stopped=was_stopped,
         output=tail.kept,
+        strays=strays,
     )
 
 
@@ -157,14 +160,17 @@ def _kill_group(pid: int) -> None:
     _signal_group(pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
 
 
-def _kill_marked(mark: str) -> None:
-    """Kill every process that carries the mark, until there is none: one may have started another meanwhile."""
+def _kill_marked(mark: str) -> int:
+    """Kill every process that carries the mark, until there is none: one may have started another; return how many."""
+    killed: set[int] = set()
     until = clock.monotonic_seconds() + GRACE_SECONDS
     while (found := _marked(mark)) and clock.monotonic_seconds() < until:
         for pid in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+                killed.add(pid)
         threading.Event().wait(_POLL_SECONDS)
+    return len(killed)
 
 
 def _marked(mark: str) -> list[int]:

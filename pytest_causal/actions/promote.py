@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pytest_causal.actions.act import Act, ConflictError, DriftError, drift_words, is_projected, perform
-from pytest_causal.actions.context import Context
+from pytest_causal.actions.context import Context, TargetError
 from pytest_causal.actions.evaluate import Evaluation
-from pytest_causal.actions.revert import revert
+from pytest_causal.actions.revert import check_not_frozen, revert
 from pytest_causal.actions.watching import baseline
 from pytest_causal.errors import CausalError, ExitCode
 from pytest_causal.model.audit import Live
@@ -21,22 +21,17 @@ class NotEligibleError(CausalError):
     exit_code = ExitCode.FAIL
 
 
-class TargetError(CausalError):
-    """A custom target could not be told of a change, which was taken back."""
-
-    exit_code = ExitCode.IO_ERROR
-
-
 def promote(context: Context, evaluation: Evaluation, policy: Policy, *, reason: str = "") -> Promotion:
     """Make the change of an evaluation, and return the promotion, provisional.
 
-    ``policy`` is the standing policy that it was evaluated under. Raises :class:`NotEligibleError`, DriftError,
-    ConflictError, StoreError, and :class:`TargetError` after having taken the change back.
+    ``policy`` is the standing policy that it was evaluated under. Raises :class:`NotEligibleError`, FrozenError,
+    DriftError, ConflictError, StoreError, and :class:`TargetError` after having taken the change back.
     """
     if not evaluation.is_eligible:
         raise NotEligibleError(
             f"promotion {evaluation.promotion.name!r} is {evaluation.promotion.state}", "see causal decide"
         )
+    check_not_frozen(context)  # it was looked at when this was decided, which may be a while ago
     live = checked_live(context)
     decided_at = policy.overrides.revision if policy.overrides else 0
     if live.revision != decided_at:
@@ -93,8 +88,10 @@ def checked_live(context: Context) -> Live:
 def _tell_targets(context: Context, promotion: Promotion) -> None:
     try:
         context.extensions.apply(promotion.change, promotion)
-    except Exception as error:
-        revert(context, promotion, reason=f"a target refused the change: {error}", teaches=False)
-        raise TargetError(
-            f"a target refused the change of {promotion.label}: {error}", "it was taken back; mend the target"
-        ) from error
+    except TargetError as error:
+        what = f"a target refused the change of {promotion.label}: {error.what}"
+        try:
+            revert(context, promotion, reason=f"a target refused the change: {error.what}", teaches=False)
+        except TargetError as failed:  # most likely the same one, which cannot be reached
+            raise TargetError(f"{what}; it was taken back, but {failed.what}", failed.remedy) from error
+        raise TargetError(what, "it was taken back; mend the target") from error

@@ -81,19 +81,25 @@ def reconcile(context: Context, side: Side | None, reason: str = "") -> Drift:
 
     An act that was cut short is finished. With ``Side.AUDIT`` the file is written anew, and one that cannot be read
     is kept beside it; with ``Side.FILE`` its values are audited as a person's, and promotions whose values they
-    replace are superseded. Without a side, a difference is left as it is. Raises StoreError, and ConfigError where
+    replace are superseded, of which plugins learn; their targets are left as the person has them. Without a side, a
+    difference is left as it is. Raises StoreError, and ConfigError where
     the values in the file cannot be in force.
     """
+    superseded: list[Promotion] = []
     with only_writer(context.overrides_path):
         drift = examine(context)
+        before = {each.id: each.state for each in context.store.promotions()}
         if drift.is_unfinished:
             finish(context.store, context.overrides_path, context.now_us)
         elif drift.words and side is not None:
-            _settle(context, drift, side, reason)
+            superseded = _settle(context, drift, side, reason)
+    for promotion in superseded:
+        context.extensions.notify(promotion, before[promotion.id], promotion.state)
     return drift
 
 
-def _settle(context: Context, drift: Drift, side: Side, reason: str) -> None:
+def _settle(context: Context, drift: Drift, side: Side, reason: str) -> list[Promotion]:
+    """Settle it; return the promotions that are superseded."""
     if side is Side.FILE:
         context.policy()  # refuses what cannot be in force: a damaged file, an unknown path, a value out of bounds
     elif drift.is_damaged:
@@ -128,6 +134,7 @@ def _settle(context: Context, drift: Drift, side: Side, reason: str) -> None:
             }
         )
     project(context.store, context.overrides_path)
+    return superseded
 
 
 def _keep_aside(path: Path, now_us: int) -> None:

@@ -21,6 +21,7 @@ from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState
 
 if TYPE_CHECKING:
+    from pytest_causal.model.promotion import PromotionRule
     from pytest_causal.store.interface import HistoryStore
 
 BATCH_RUNS = 500
@@ -89,7 +90,7 @@ class Recording:
             self._note(str(error))
             self._left_alone_until = now + RETRY_SECONDS
 
-    def conclude(
+    def conclude(  # noqa: PLR0913 - the last four have defaults and names
         self,
         ending: SessionEnding,
         criteria: Criteria,
@@ -98,10 +99,11 @@ class Recording:
         policy: Callable[[], Mapping[str, str]] = dict,
         show: int | None = None,
         is_mixed: bool = False,
+        rules: Sequence[PromotionRule] = (),
     ) -> tuple[SessionEnding, Judgements]:
         """Commit what waits with full patience, fold the evidence and end the session.
 
-        ``is_mixed`` says that its runs were made under more than the policy in force.
+        ``is_mixed`` says that its runs were made under more than the policy in force; ``rules`` are those of promotion.
         Raises StoreError when that cannot be done; ``lost`` then counts the runs that were not recorded.
         """
         store = self._store
@@ -117,7 +119,7 @@ class Recording:
                 store.declare(declarations)
             if self._is_partial and ending.state is SessionState.FINISHED:
                 ending = ending._replace(state=SessionState.INTERRUPTED)
-            conclude_dead_sessions(store, criteria, clock.now_us())
+            conclude_dead_sessions(store, criteria, clock.now_us(), rules)
             result = conclude_session(
                 store,
                 self._session,
@@ -126,6 +128,7 @@ class Recording:
                 is_valid=validity(store, policy),
                 show=show,
                 is_mixed=is_mixed,
+                rules=rules,
             )
         except StoreError:
             self.lost += len(self._pending)

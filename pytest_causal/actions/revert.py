@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_causal.actions.act import Act, holding_live, perform
-from pytest_causal.actions.case import gating_scenarios
 from pytest_causal.actions.context import Context
+from pytest_causal.actions.gating import gating_scenarios
 from pytest_causal.errors import CausalError, ExitCode, MissingInputError
 from pytest_causal.model.audit import Live
 from pytest_causal.model.change import Step
@@ -66,7 +66,8 @@ def revert(
 
     Only its own paths are set, to the values that stood there before. ``failing`` are the scenarios that a lesson is
     to be learned from; without any, all that vouched for it. Raises :class:`RefusedError` where it does not stand, or
-    another has changed one of its values since, :class:`FrozenError`, DriftError, ConflictError and StoreError.
+    another has changed one of its values since, :class:`FrozenError`, DriftError, ConflictError and StoreError; and
+    TargetError where it was done, and a custom target could not be told.
     """
     _check_state(context, promotion)
     with holding_live(context.store, context.overrides_path, context.now_us) as live:
@@ -97,9 +98,13 @@ def check_revert(context: Context, promotion: Promotion) -> None:
 
 def _check_state(context: Context, promotion: Promotion) -> None:
     if next_state(promotion.state, Event.REVERT) is None:
-        raise RefusedError(
-            f"{promotion.label} is {promotion.state}", "only a change that stands can be taken back"
-        )
+        state = "on trial" if promotion.state is State.TRIAL else promotion.state
+        raise RefusedError(f"{promotion.label} is {state}", "only a change that stands can be taken back")
+    check_not_frozen(context)
+
+
+def check_not_frozen(context: Context) -> None:
+    """Raise :class:`FrozenError` where the kill switch is on."""
     if context.frozen_by:
         raise FrozenError(
             f"frozen by {context.frozen_by} ({Guard.KILL_SWITCH})", "lift it with causal freeze --lift"

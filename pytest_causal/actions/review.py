@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pytest_causal.actions.act import Act, DriftError, holding_live, perform
-from pytest_causal.actions.context import Context
+from pytest_causal.actions.context import Context, TargetError
 from pytest_causal.actions.evaluate import Evaluation, evaluate
 from pytest_causal.actions.promote import promote
-from pytest_causal.actions.revert import FrozenError, RefusedError, revert
+from pytest_causal.actions.revert import FrozenError, RefusedError, find_promotion, revert
 from pytest_causal.actions.watching import Watch, watch_promotion
 from pytest_causal.errors import CausalError
 from pytest_causal.model.promotion import Action, Event, Mode, Promotion, PromotionRule, State
@@ -56,9 +56,9 @@ def review(context: Context) -> list[Reviewed]:
 
 
 def stored_for(context: Context, rule: PromotionRule) -> Promotion | None:
-    """Return the promotion that a rule's change is on its way as, or that still stands; the newest."""
+    """Return the promotion that a rule's change is on its way as, else the newest that still stands."""
     mine = [each for each in context.store.promotions() if each.name == rule.name and not each.state.is_final]
-    return max(mine, key=lambda each: each.id, default=None)
+    return max(mine, key=lambda each: (not each.state.is_live, each.id), default=None)
 
 
 def _watch_all(context: Context) -> Iterator[Reviewed]:
@@ -77,6 +77,10 @@ def _watch_one(context: Context, promotion: Promotion) -> Reviewed:
             made = revert(context, promotion, reason=reason, decision=decision, failing=seen.failing)
         except (RefusedError, FrozenError) as error:
             return Reviewed(promotion, promotion.state, watch=seen, problem=str(error))
+        except TargetError as error:
+            made = find_promotion(context.store, promotion.label)
+            problem = f"{reason}, and its values are taken back, but {error}"
+            return Reviewed(made, promotion.state, Action.REVERT, watch=seen, problem=problem)
         return Reviewed(made, promotion.state, Action.REVERT, watch=seen)
     if len(seen.sessions) < promotion.watch_sessions or seen.watched.health is not Health.OK:
         seen_so_far = promotion._replace(watched=len(seen.sessions))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_causal.actions.case import gating_scenarios
 from pytest_causal.actions.context import Context
+from pytest_causal.actions.gating import gating_scenarios
 from pytest_causal.errors import CausalError
 from pytest_causal.model.change import Change, matches
 from pytest_causal.model.promotion import Mode, PromotionRule

@@ -30,6 +30,7 @@ from pytest_causal.policy.exchange import (
     read_result_file,
     write_policy_file,
 )
+from pytest_causal.policy.promotion_rules import usable_rules
 from pytest_causal.policy.secrets import read_value
 from pytest_causal.rules.attribution import attributed
 from pytest_causal.store.interface import HistoryQuery
@@ -95,7 +96,8 @@ class PytestArms:
 
     def run(self, slot: Slot, is_stopped: Callable[[], bool]) -> Attempt:
         """Run a session. One that did not come to its end, or that is no evidence, speaks against the arm only."""
-        options = ["-p", "causal", f"--causal-arm={slot.arm}", "--no-causal-shadow"]
+        # Nothing is decided in the middle of a trial, or the arms would not stay what they are.
+        options = ["-p", "causal", f"--causal-arm={slot.arm}", "--no-causal-shadow", "--no-causal-review"]
         options.append(f"--causal-session-key={slot.key}")
         ended = run_program(
             [sys.executable, "-m", "pytest", *options, *self._plan.words],
@@ -114,7 +116,9 @@ class PytestArms:
             problem="" if ended.status in _PYTEST_RAN else _complaint(ended),
         )
         with self._ground.opened() as store:
-            conclude_dead_sessions(store, self._ground.settings.criteria, clock.now_us())
+            conclude_dead_sessions(
+                store, self._ground.settings.criteria, clock.now_us(), usable_rules(self._ground.settings)
+            )
             session = _session_of(store, slot.key)
             if session is None:
                 return attempt._replace(problem=attempt.problem or "nothing was recorded")
@@ -206,7 +210,8 @@ class CommandArms:
             number = store.begin_session(facts)
             store.add_runs(number, [run])
             is_valid = validity(store, lambda: policy.read_values)
-            conclude_session(store, number, ending, settings.criteria, is_valid=is_valid)
+            rules = usable_rules(settings)
+            conclude_session(store, number, ending, settings.criteria, is_valid=is_valid, rules=rules)
         return number
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from pytest_causal.actions.case import gating_scenarios
+from pytest_causal.actions.gating import gating_scenarios
 from pytest_causal.actions.validity import validity
 from pytest_causal.model.change import CONTROL
 from pytest_causal.model.promotion import FAILURE_RATE, TIMEOUT_RATE, Promotion
 from pytest_causal.model.run import ReadHow
 from pytest_causal.model.session import Session, SessionState
-from pytest_causal.model.signal import SessionSample
+from pytest_causal.model.signal import MetricSum, SessionSample
 from pytest_causal.policy.in_force import Policy
-from pytest_causal.rules.watch import Signals, Watched, watch
+from pytest_causal.rules.watch import Signals, Watched, mean, watch
 from pytest_causal.store.interface import HistoryStore
 
 _BASELINE_SESSIONS = 7
@@ -57,7 +56,8 @@ def baseline(store: HistoryStore, promotion: Promotion, policy: Policy) -> tuple
         sessions += 1
         if sessions == _BASELINE_SESSIONS:
             break
-    return tuple((signal, math.fsum(values) / len(values)) for signal, values in sorted(found.items()))
+    means = ((signal, mean(values)) for signal, values in sorted(found.items()))
+    return tuple((signal, value) for signal, value in means if value is not None)
 
 
 def _countable(store: HistoryStore) -> list[Session]:
@@ -97,9 +97,8 @@ class _Session:
             found[TIMEOUT_RATE] = sum(each.timeouts for each in self._samples) / runs
         for name in {name for each in self._samples for name, _ in each.metrics}:
             sums = [total for each in self._samples for metric, total in each.metrics if metric == name]
-            measured = sum(each.measured for each in sums)
-            is_whole = measured and not any(each.broken for each in sums)
-            found[name] = math.fsum(each.total for each in sums) / measured if is_whole else None
+            whole = MetricSum(*map(sum, zip(*sums, strict=True)))
+            found[name] = None if whole.broken else whole.mean
         return found
 
     def failing(self, signals: Sequence[str]) -> tuple[str, ...]:

@@ -8,13 +8,10 @@ it was read back, compared and synced.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from pytest_causal import clock
@@ -50,6 +47,12 @@ Progress = Callable[[int, int], object]
 
 class BeingWrittenError(ArtifactError):
     """Somebody has the file open for writing."""
+
+
+def refuse_written(artifact: Artifact, descriptor: int) -> None:
+    """Raise :class:`BeingWrittenError` where somebody has an open file open for writing."""
+    if is_open_for_writing(descriptor):
+        raise BeingWrittenError(f"{artifact.name} is open for writing", "it is left as it is")
 
 
 class Applied(NamedTuple):
@@ -154,9 +157,8 @@ class _Work:
 
     def _remove(self, artifact: Artifact) -> None:
         """Unlink a file that nobody writes to and that is still the one that was listed."""
-        with _opened(self._root, artifact) as descriptor:
-            if is_open_for_writing(descriptor):
-                raise BeingWrittenError(f"{artifact.name} is open for writing", "it is left as it is")
+        for _, error in self._root.check_all([artifact], refuse_written):
+            raise error
         self._root.unlink(artifact)
 
     def _sync(self, folders: Iterable[str]) -> None:
@@ -176,10 +178,18 @@ class _Work:
         if self._policy.jobs < 2 or len(artifacts) < 2:
             for artifact in smallest_first:
                 yield from one(artifact)
-            return
+        else:
+            yield from self._at_once(one, smallest_first)
+        self._sync({_folder(each.name) for each in artifacts})
+
+    def _at_once(
+        self, step: Callable[[Artifact], list[Result]], artifacts: Iterable[Artifact]
+    ) -> Iterator[Result]:
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(self._policy.jobs) as pool:
             try:
-                for results in pool.map(one, smallest_first):
+                for results in pool.map(step, artifacts):
                     yield from results
             except BaseException:
                 pool.shutdown(cancel_futures=True)
@@ -199,7 +209,6 @@ class _Work:
             yield _left(artifact, Action.COMPRESS, Problem.DOES_NOT_SHRINK, "it does not get smaller")
             return
         self._remove(artifact)
-        self._sync([_folder(name)])
         yield Result(artifact.name, Action.COMPRESS, artifact.size_bytes, size, name)
 
     def _holds(self, name: str, artifact: Artifact) -> bool:
@@ -224,7 +233,13 @@ class _Work:
     # Compressing together
 
     def _archived(self, planned: PlannedArchive) -> Iterator[Result]:
-        refused = [result for member in planned.members if (result := self._refusal(member, Action.ARCHIVE))]
+        members = {each.name: each for each in planned.members}
+        refused = [
+            result for member in planned.members if (result := self._postponement(member, Action.ARCHIVE))
+        ] or [
+            self._failed(member, Action.ARCHIVE, error)
+            for member, error in self._root.check_all(planned.members, refuse_written)
+        ]
         yield from refused
         archive = without_members(planned, {result.name for result in refused}) if refused else planned
         if archive is None:
@@ -239,7 +254,6 @@ class _Work:
             for member in archive.members:
                 yield self._failed(member, Action.ARCHIVE, error)
             return
-        members = {each.name: each for each in archive.members}
         for name, detail in written.left:
             yield _left(members[name], Action.ARCHIVE, Problem.CHANGED, detail)
         if written.members:
@@ -252,14 +266,9 @@ class _Work:
 
     def _replaced(self, members: Iterable[Artifact], archive: str) -> Iterator[Result]:
         """Remove files that an archive holds."""
-        free: list[Artifact] = []
-        for member in members:
-            if busy := self._being_written(member, Action.ARCHIVE):
-                yield busy
-            else:
-                free.append(member)
-        failures = {artifact.name: error for artifact, error in self._root.unlink_all(free)}
-        for member in free:
+        files = list(members)
+        failures = {each.name: error for each, error in self._root.unlink_all(files, refuse_written)}
+        for member in files:
             if error := failures.get(member.name):
                 yield self._failed(member, Action.ARCHIVE, error)
             else:
@@ -298,8 +307,11 @@ class _Work:
     def _attempt(
         self, artifact: Artifact, action: Action, step: Callable[[Artifact], Iterator[Result]]
     ) -> Iterator[Result]:
-        is_compressed = action is Action.COMPRESS
-        refused = self._refusal(artifact, action) if is_compressed else self._lateness(artifact, action, 0)
+        refused = (
+            self._refusal(artifact, action)
+            if action is Action.COMPRESS
+            else self._lateness(artifact, action, 0)
+        )
         if refused:
             yield refused
             return
@@ -310,19 +322,15 @@ class _Work:
 
     def _refusal(self, artifact: Artifact, action: Action) -> Result | None:
         """Return why a file is not to be compressed now, if it is not."""
+        if postponed := self._postponement(artifact, action):
+            return postponed
+        failures = self._root.check_all([artifact], refuse_written)
+        return self._failed(artifact, action, failures[0][1]) if failures else None
+
+    def _postponement(self, artifact: Artifact, action: Action) -> Result | None:
         if self._is_full:
             return _left(artifact, action, Problem.DISK_FULL, "the disk is full")
-        late = self._lateness(artifact, action, artifact.size_bytes / _SLOWEST_BYTES_PER_SECOND)
-        return late or self._being_written(artifact, action)
-
-    def _being_written(self, artifact: Artifact, action: Action) -> Result | None:
-        try:
-            with _opened(self._root, artifact) as descriptor:
-                if is_open_for_writing(descriptor):
-                    return _left(artifact, action, Problem.BEING_WRITTEN, "it is open for writing")
-        except ArtifactError as error:
-            return self._failed(artifact, action, error)
-        return None
+        return self._lateness(artifact, action, artifact.size_bytes / _SLOWEST_BYTES_PER_SECOND)
 
     def _lateness(self, artifact: Artifact, action: Action, seconds: float) -> Result | None:
         deadline = self._deadline_seconds
@@ -339,15 +347,6 @@ class _Work:
         elif isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_SPACE:
             problem, self._is_full = Problem.DISK_FULL, True
         return _left(artifact, action, problem, error.what)
-
-
-@contextlib.contextmanager
-def _opened(root: Root, artifact: Artifact) -> Iterator[int]:
-    descriptor = root.open_read(artifact)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _left(artifact: Artifact, action: Action, problem: Problem, detail: str) -> Result:

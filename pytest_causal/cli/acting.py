@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pytest_causal import clock
+from pytest_causal.cli.output import note
 from pytest_causal.errors import CausalError
 
 if TYPE_CHECKING:
@@ -48,6 +49,12 @@ def context_of(place: Place, store: HistoryStore) -> Context:
     return Context(
         store, settings, actor(), clock.now_us(), Extensions.of_modules(settings.plugins, settings.root)
     )
+
+
+def tell_problems(context: Context) -> None:
+    """Say what hooks raised where nothing hung on it."""
+    for problem in context.extensions.problems:
+        note(problem)
 
 
 def actor() -> str:

@@ -26,7 +26,8 @@ def du(path: Path | None, limit: int, as_json: bool) -> int:
     Exit codes:
       0   shown
       1   a directory could not be read; the others are shown
-      64  a wrong flag, or no such directory
+      64  a wrong flag, or a link in place of the directory
+      66  no such directory
       78  the settings cannot be used
     """
     from pytest_causal.artifacts.usage import measure_usage

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_causal.cli.acting import check_live, context_of, dry_run_option, reason_option
+from pytest_causal.cli.acting import check_live, context_of, dry_run_option, reason_option, tell_problems
 from pytest_causal.cli.decide import rule_code, rule_view
 from pytest_causal.cli.output import Screen, note, write, write_json
 from pytest_causal.cli.place import find_place, store_option
@@ -53,7 +53,9 @@ def promote(  # noqa: PLR0913 - a parameter an option
       75  another act came first
     """
     if [bool(name), bool(sets), bool(to)].count(True) != 1:
-        raise UsageError("what is to be promoted?", "give one of NAME, --set PATH=VALUE and --to PROFILE")
+        raise UsageError(
+            "one change is promoted at a time", "give one of NAME, --set PATH=VALUE and --to PROFILE"
+        )
     place = find_place(store)
     if place.has_nothing_recorded():
         note(place.nothing_recorded)
@@ -113,6 +115,7 @@ def _act(
     if not is_dry_run and proposal.evaluation is not None:
         supersede_replaced(context, proposal)
         made = promote(context, proposal.evaluation, policy, reason=reason)
+        tell_problems(context)
         view = view._replace(promotion=made, revision=context.store.live().revision)
     if as_json:
         write_json(act_document(view, policy.secrets))

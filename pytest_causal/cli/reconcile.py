@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_causal.cli.acting import bare_context, dry_run_option, reason_option, secrets_of
+from pytest_causal.cli.acting import (
+    bare_context,
+    context_of,
+    dry_run_option,
+    reason_option,
+    secrets_of,
+    tell_problems,
+)
 from pytest_causal.cli.output import Screen, write, write_json
 from pytest_causal.cli.place import find_place, store_option
 from pytest_causal.errors import ExitCode, MissingInputError, UsageError
@@ -53,8 +60,10 @@ def reconcile(
     if place.has_nothing_recorded():
         raise MissingInputError(place.nothing_recorded)
     with place.reading() if dry_run else place.writing() as history:
-        context = bare_context(place, history)
+        # Plugins are told where promotions may be superseded; elsewhere a broken one is in nobody's way.
+        context = context_of(place, history) if is_file and not dry_run else bare_context(place, history)
         view = _reconciled(context, _side(is_file, is_audit), reason, is_dry_run=dry_run)
+        tell_problems(context)
         secrets = secrets_of(context)
     if as_json:
         from pytest_causal.views.drift import drift_document

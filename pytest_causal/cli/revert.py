@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_causal.cli.acting import check_live, context_of, dry_run_option, reason_option
+from pytest_causal.cli.acting import check_live, context_of, dry_run_option, reason_option, tell_problems
 from pytest_causal.cli.output import Screen, write, write_json
 from pytest_causal.cli.place import find_place, store_option
 from pytest_causal.errors import ExitCode, MissingInputError
@@ -61,6 +61,7 @@ def _revert(context: Context, label: str, reason: str, *, is_dry_run: bool, as_j
         write([Screen().lines(plan_lines(view, secrets))])
     if not is_dry_run:
         made = revert(context, promotion, reason=why)
+        tell_problems(context)
         view = view._replace(promotion=made, revision=context.store.live().revision)
     if as_json:
         write_json(act_document(view, secrets))

@@ -89,7 +89,7 @@ def run(
       1   something went wrong with a file; the others were dealt with
       2   more than --max-size-mb is left after all that the rules allow
       64  a wrong flag, or no such directory
-      75  another rotation is at work
+      75  another rotation is at work, or this one was interrupted
       78  the settings cannot be used
     """
     in_force = artifact_settings(read_settings(None), flags)
@@ -123,11 +123,16 @@ def rotate_paths(
             raise UsageError(f"there is no directory {path}", "check the path")
         now_us = clock.now_us()
         show = _Shown(path, has_kept=has_kept, is_silent=as_json)
-        if is_dry_run:
-            rotation = plan_root(path, policy, now_us=now_us)
-            show.plan(rotation.plan)
-        else:
-            rotation = rotate_root(path, policy, now_us=now_us, on_plan=show.plan, progress=show.progress)
+        try:
+            if is_dry_run:
+                rotation = plan_root(path, policy, now_us=now_us)
+                show.plan(rotation.plan)
+            else:
+                rotation = rotate_root(path, policy, now_us=now_us, on_plan=show.plan, progress=show.progress)
+        except KeyboardInterrupt:
+            show.end_progress()
+            note("interrupted: every file is there, as it was or compressed; the next run goes on")
+            return ExitCode.BUSY
         show.outcome(rotation)
         codes.append(rotation.exit_code)
         documents.append(rotation_document(rotation, str(path), now_us=now_us))
@@ -157,12 +162,16 @@ class _Shown:
         if self._meter:
             self._meter.show(done_bytes, all_bytes)
 
+    def end_progress(self) -> None:
+        """Take the line of progress away."""
+        if self._meter:
+            self._meter.clear()
+
     def outcome(self, rotation: Rotation) -> None:
         """Show what came of it."""
         from pytest_causal.views.rotation import last_lines
 
-        if self._meter:
-            self._meter.clear()
+        self.end_progress()
         if not self._is_silent:
             write([Screen().unwrapped(list(last_lines(rotation, str(self._path))))])
 

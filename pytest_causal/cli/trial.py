@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pytest_causal.cli.acting import context_of, tell_problems
 from pytest_causal.cli.output import Screen, note, write, write_json
 from pytest_causal.cli.place import find_place, store_option
-from pytest_causal.errors import ExitCode, MissingInputError, UsageError
+from pytest_causal.errors import CausalError, ExitCode, MissingInputError, UsageError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -110,6 +111,8 @@ def trial(  # noqa: PLR0913 - a parameter an option
     What stands after -- are arguments for pytest, or a program. Both arms run in fresh processes, interleaved, and
     each process is recorded as a session. A program finds its policy in the JSON file that CAUSAL_POLICY_FILE names,
     and answers {"metrics": {name: number}, "policy": {path: value it used}} in the file that CAUSAL_RESULT_FILE names.
+    What was found is kept with the promotion, shown by causal decide and causal status; after a fail the change is held
+    back until a trial of it did not fail.
 
     \b
     Examples:
@@ -143,6 +146,7 @@ def trial(  # noqa: PLR0913 - a parameter an option
     )
     result, is_interrupted = _run(plan, ground)
     _show(result, ground, as_json=as_json)
+    _record(result, place)
     return ExitCode.BUSY if is_interrupted else _EXIT_CODES[result.verdict]
 
 
@@ -210,6 +214,24 @@ def _show(result: TrialResult, ground: Ground, *, as_json: bool) -> None:
     screen = Screen()
     table = [screen.table(trial_table(result, screen.width)), "\n"] if result.scenarios else []
     write([*table, screen.lines(trial_lines(result))])
+
+
+def _record(result: TrialResult, place: Place) -> None:
+    """Record what was found with the promotion. Where that cannot be done, what was found still stands."""
+    from pytest_causal.actions.trial_record import record_trial
+
+    if not result.rounds:
+        return
+    try:
+        with place.writing() as store:
+            context = context_of(place, store)
+            made = record_trial(context, result)
+            tell_problems(context)
+    except CausalError as error:
+        note(f"the trial is not recorded with its promotion: {error}")
+        return
+    if made is not None:
+        note(f"recorded with {made.label}: causal decide {result.plan.rule.name}")
 
 
 @contextmanager

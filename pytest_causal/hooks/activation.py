@@ -62,6 +62,7 @@ def _activate_worker(config: pytest.Config) -> None:
     policy = PolicyMapping.from_json(carried["policy"])
     _register_targets(config, carried["targets"], policy)
     taker = NoteTaker(infrastructure_errors=carried["infrastructure_errors"], default_policy=policy)
+    _declare_reads(taker, carried["reads_of_rules"])
     register_note_taker(config, taker)
     config.pluginmanager.register(WorkerEnd(taker), "causal-worker-end")
     _load_plugins(config, carried["plugins"])
@@ -85,6 +86,8 @@ def _activate_recorder(
     mapping = in_force.mapping()
     _register_targets(config, settings.targets, mapping)
     taker = NoteTaker(infrastructure_errors=settings.infrastructure_errors, default_policy=mapping)
+    reads_of_rules = _reads_of_rules(settings)
+    _declare_reads(taker, reads_of_rules)
     recording = Recording(
         lambda: open_store(settings.store, busy_seconds=settings.busy_seconds),
         _facts(config, settings, in_force),
@@ -116,11 +119,27 @@ def _activate_recorder(
                 "infrastructure_errors": settings.infrastructure_errors,
                 "plugins": settings.plugins,
                 "policy": mapping.to_json(),
+                "reads_of_rules": reads_of_rules,
                 "shadows": arms.handover if arms is not None else "",
                 "targets": settings.targets,
             }
         )
         manager.register(DistributionHooks(recorder, handover), "causal-distribution")
+
+
+def _reads_of_rules(settings: Settings) -> Sequence[tuple[Sequence[str], Sequence[str]]]:
+    if not any("reads" in table for table, _ in settings.promotion_tables):
+        return ()
+    from pytest_causal.hooks.declaring import reads_of_rules
+
+    return reads_of_rules(settings)
+
+
+def _declare_reads(taker: NoteTaker, rules: Sequence[tuple[Sequence[str], Sequence[str]]]) -> None:
+    if rules:
+        from pytest_causal.hooks.declaring import declare_reads
+
+        taker.declare = lambda items: declare_reads(items, rules)
 
 
 def _arms(settings: Settings, policy: Policy) -> Arms | None:

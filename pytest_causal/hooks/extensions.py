@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from pytest_causal.errors import CausalError, ConfigError, ExitCode
+from pytest_causal.actions.context import TargetError
+from pytest_causal.errors import ConfigError
 from pytest_causal.hooks import specs
 from pytest_causal.model.evidence import Verdict
 from pytest_causal.rules.attention import WORST_FIRST
@@ -28,10 +29,8 @@ HOOKS = tuple(name for name in vars(specs) if name.startswith("pytest_causal_"))
 """The names of all hooks."""
 
 
-class ExtensionError(CausalError):
+class ExtensionError(TargetError):
     """A hook could not apply or revert a change."""
-
-    exit_code = ExitCode.IO_ERROR
 
 
 class Extensions:

@@ -42,6 +42,8 @@ class ItemNotes:
 
     def __init__(self, mark: Mark | None = None) -> None:
         self.mark = mark
+        self.declared = mark.reads if mark is not None else ()
+        """The paths that the marker, or a rule of promotion, says the test reads."""
         self.metrics: dict[str, Metric] = {}
         self.dropped = 0
         self.policy: PolicyMapping | None = None
@@ -79,6 +81,8 @@ class NoteTaker(Edge):
         self.default_policy = default_policy
         self.declarations: dict[str, Declaration] = {}
         self.scenario_of: dict[str, str] = {}
+        self.declare: Callable[[Sequence[pytest.Item]], None] | None = None
+        """Notes what rules of promotion declare that tests read, where any rule does."""
         self.measure: Callable[[pytest.Item, pytest.TestReport], None] | None = None
         """What other plugins' hooks have to add to the notes of a run, where there are any."""
 
@@ -97,6 +101,8 @@ class NoteTaker(Edge):
                 item.stash[item_notes_key] = ItemNotes(mark=mark)
                 self.declarations[mark.declaration.scenario] = mark.declaration
                 self.scenario_of[item.nodeid] = mark.declaration.scenario
+        if self.declare is not None:
+            self.declare(items)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -118,7 +124,7 @@ class NoteTaker(Edge):
         if self.measure is not None:
             self.measure(item, report)
         noted = item.stash.get(item_notes_key, None)
-        if noted is not None and noted.mark is not None and noted.mark.reads and noted.policy is None:
+        if noted is not None and noted.declared and noted.policy is None:
             noted.policy = _session_policy(item.config).fresh()
         carried = self._carried(noted, call, is_last=report.when == "teardown")
         if carried:
@@ -248,8 +254,8 @@ def _measured(noted: ItemNotes) -> dict[str, object]:
     if metrics:
         measured["metrics"] = [(metric.name, metric.value, metric.kind) for metric in metrics]
     reads = {read.path: read for read in (noted.policy.reads() if noted.policy is not None else ())}
-    if noted.mark is not None and noted.policy is not None:
-        for read in noted.policy.declared(noted.mark.reads):
+    if noted.declared and noted.policy is not None:
+        for read in noted.policy.declared(noted.declared):
             reads.setdefault(read.path, read)
     if reads:
         measured["reads"] = [(read.path, read.value, read.how) for _, read in sorted(reads.items())]

@@ -23,6 +23,7 @@ from pytest_causal.model.session import SessionEnding, SessionState
 
 if TYPE_CHECKING:
     from pytest_causal.actions.review import Reviewed
+    from pytest_causal.model.promotion import PromotionRule
     from pytest_causal.policy.in_force import Policy
     from pytest_causal.settings.sources import Settings
 
@@ -148,7 +149,16 @@ class Recorder(Edge):
             policy=lambda: self._policy.read_values,
             show=None if is_full else self.settings.summary_lines,
             is_mixed=self._folding.has_arms,
+            rules=self._rules(),
         )
+
+    def _rules(self) -> Sequence[PromotionRule]:
+        """Return the rules of promotion; a session without any imports nothing for them."""
+        if not self.settings.promotion_tables:
+            return ()
+        from pytest_causal.policy.promotion_rules import usable_rules
+
+        return usable_rules(self.settings)
 
     @guarded
     def _review(self, config: pytest.Config) -> None:

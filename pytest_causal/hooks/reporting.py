@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from pytest_causal.store.interface import HistoryStore
 
+_PYTEST_NAMES = {"dim": "light"}
+"""Marks that pytest's terminal writer, which refuses a name it does not know, calls otherwise."""
+
 
 class Reporter(Edge):
     """Writes the header and the summary; lets go of the store at the end, being the last to need it."""
@@ -123,4 +126,5 @@ class Reporter(Edge):
 
 def _write(terminalreporter: pytest.TerminalReporter, lines: Iterable[Line]) -> None:
     for line in lines:
-        terminalreporter.write_line(line.text, **dict.fromkeys(line.marks, True))
+        marks = (_PYTEST_NAMES.get(mark, mark) for mark in line.marks)
+        terminalreporter.write_line(line.text, **dict.fromkeys(marks, True))

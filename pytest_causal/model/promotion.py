@@ -179,13 +179,31 @@ class CandidateVerdict(NamedTuple):
     is_assumed: bool = False
 
 
+class Tried(NamedTuple):
+    """What the newest trial of a change came to, after ``rounds`` of both arms.
+
+    ``verdict`` and ``reasons`` are those of :class:`~pytest_causal.model.trial.TrialResult`, as text. ``ended_us``
+    counts microseconds since the epoch, UTC.
+    """
+
+    verdict: str
+    reasons: tuple[str, ...]
+    rounds: int
+    ended_us: int
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether the change was worse than what is in force, or broke a limit."""
+        return self.verdict == "fail"
+
+
 class Promotion(NamedTuple):
     """A change on its way, as stored. ``id`` is 0 until stored; it is shown as ``P-ID``.
 
     ``rule`` is the name of the rule that proposed it, empty where a person did. ``session`` is the newest session
     that was looked at, ``watched`` how many sessions were watched since the change was made without a trigger.
     ``baseline`` holds (signal, mean before the change) pairs. ``triggers`` and ``watch_sessions`` are those of the
-    rule when the change was made. ``note`` says in words why it is where it is.
+    rule when the change was made. ``note`` says in words why it is where it is. ``trial`` is its newest, if any.
     """
 
     id: int
@@ -204,6 +222,7 @@ class Promotion(NamedTuple):
     watch_sessions: int = 7
     verdict: CandidateVerdict | None = None
     note: str = ""
+    trial: Tried | None = None
 
     @property
     def label(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 
@@ -11,6 +12,11 @@ class MetricSum(NamedTuple):
     measured: int
     broken: int
     total: float
+
+    @property
+    def mean(self) -> float | None:
+        """The mean; ``None`` where nobody reported a number, or where the sum is beyond what floats hold."""
+        return self.total / self.measured if self.measured and math.isfinite(self.total) else None
 
 
 class SessionSample(NamedTuple):

@@ -78,7 +78,30 @@ def read_result_file(path: Path) -> Answer:
     for key in data:
         if key not in _KEYS:
             raise DataError(f"the answer has an unknown key {shown(key)}", did_you_mean(key, _KEYS))
-    return Answer(metrics=_metrics(data.get("metrics", {})), policy=_policy(data))
+    policy = used_values(data["policy"]) if "policy" in data else None
+    return Answer(metrics=_metrics(data.get("metrics", {})), policy=policy)
+
+
+def used_values(policy: Any) -> Mapping[str, Any]:
+    """Return dotted path -> value of what a program says it used: a key is a whole dotted path, or holds a table.
+
+    Raises DataError for anything else.
+    """
+    if not isinstance(policy, dict):
+        raise DataError(f"the answer's policy is {shown(policy)}", "write it as {path: value}")
+    leaves: dict[str, Any] = {}
+    for key, value in policy.items():
+        try:
+            inner = flatten(value) if isinstance(value, dict) else {"": frozen(value)}
+        except TreeError as error:
+            place = ".".join((key, *error.path))
+            raise DataError(f"the answer's policy: {shown(place)}: {error}", "correct it") from error
+        for path, leaf in inner.items():
+            whole = f"{key}.{path}" if path else key
+            if whole in leaves:
+                raise DataError(f"the answer's policy has {shown(whole)} twice", "keep one of the two")
+            leaves[whole] = leaf
+    return leaves
 
 
 def read_back(policy: Mapping[str, Any], given: Mapping[str, Any], secrets: frozenset[str]) -> ReadBack:
@@ -124,25 +147,3 @@ def _metrics(data: Any) -> tuple[Metric, ...]:
         raise DataError(f"the answer has more than {METRICS_LIMIT:,} metrics", "leave some out")
     made = {each.name: each for each in (metric(name, value) for name, value in sorted(data.items()))}
     return tuple(made.values())
-
-
-def _policy(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return dotted path -> value: a key may be a whole dotted path, or hold a table."""
-    if "policy" not in data:
-        return None
-    policy = data["policy"]
-    if not isinstance(policy, dict):
-        raise DataError(f"the answer's policy is {shown(policy)}", "write it as {path: value}")
-    leaves: dict[str, Any] = {}
-    for key, value in policy.items():
-        try:
-            inner = flatten(value) if isinstance(value, dict) else {"": frozen(value)}
-        except TreeError as error:
-            place = ".".join((key, *error.path))
-            raise DataError(f"the answer's policy: {shown(place)}: {error}", "correct it") from error
-        for path, leaf in inner.items():
-            whole = f"{key}.{path}" if path else key
-            if whole in leaves:
-                raise DataError(f"the answer's policy has {shown(whole)} twice", "keep one of the two")
-            leaves[whole] = leaf
-    return leaves

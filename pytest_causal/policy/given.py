@@ -94,12 +94,12 @@ def _from_json_variable(name: str, text: str) -> list[Given]:
     return [Given(path=path, value=value, source=source) for path, value in leaves.items()]
 
 
-def from_flag(text: str) -> Given:
-    """Return what ``PATH=VALUE`` gives. Raises :class:`UsageError` for another form."""
+def from_flag(text: str, flag: str = SET_FLAG) -> Given:
+    """Return what ``PATH=VALUE``, given with ``flag``, gives. Raises :class:`UsageError` for another form."""
     path, equals, value = text.partition("=")
     if not equals or not path:
-        raise UsageError(f"{SET_FLAG} {shown(text)}", "write it as PATH=VALUE, such as limits.max_rows=5000")
-    return Given(path=path, value=value, source=Source(layer=Layer.CLI, name=SET_FLAG), is_text=True)
+        raise UsageError(f"{flag} {shown(text)}", "write it as PATH=VALUE, such as limits.max_rows=5000")
+    return Given(path=path, value=value, source=Source(layer=Layer.CLI, name=flag), is_text=True)
 
 
 def _flattened(table: Mapping[str, Any], place_of: Callable[[tuple[str, ...]], str]) -> dict[str, Any]:

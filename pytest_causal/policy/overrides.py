@@ -71,8 +71,13 @@ def read_overrides(path: Path) -> Overrides:
         text = read_text(path)
     except FileNotFoundError:
         return Overrides(path=path)
-    document = parse_json(text, str(path))
-    check(document, "overrides")
+    try:
+        document = parse_json(text, str(path))
+        check(document, "overrides")
+    except ConfigError as error:
+        raise ConfigError(
+            error.what, f"{error.remedy}, or have it written anew: causal reconcile --audit"
+        ) from error
     data = document.data
     try:
         leaves = flatten(data["values"])

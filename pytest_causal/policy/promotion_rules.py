@@ -18,7 +18,7 @@ from pytest_causal.model.promotion import Basis, MetricLimit, Mode, PromotionRul
 from pytest_causal.policy.canonical import canonical
 from pytest_causal.policy.legacy_keys import known_name
 from pytest_causal.policy.profiles import load_chain, search_path
-from pytest_causal.policy.tree import TreeError, flatten
+from pytest_causal.policy.tree import TreeError, flatten, is_at_or_under
 from pytest_causal.policy.values import conform
 from pytest_causal.settings.scalars import shown
 from pytest_causal.settings.sources import checked_value
@@ -54,6 +54,14 @@ def read_rules(settings: Settings) -> tuple[PromotionRule, ...]:
     return tuple(rules.values())
 
 
+def usable_rules(settings: Settings) -> tuple[PromotionRule, ...]:
+    """Return the rules, or none where one cannot be used: a session is recorded all the same; the review says why."""
+    try:
+        return read_rules(settings)
+    except ConfigError:
+        return ()
+
+
 def find_rule(settings: Settings, name: str) -> PromotionRule:
     """Return a rule by its name. Raises :class:`ConfigError`, naming the nearest."""
     rules = {rule.name: rule for rule in read_rules(settings)}
@@ -65,15 +73,21 @@ def find_rule(settings: Settings, name: str) -> PromotionRule:
 def proposed_change(rule: PromotionRule, settings: Settings, policy: Policy) -> Change | None:
     """Return what a rule would change of the policy in force; ``None`` where that has these values already.
 
-    Raises :class:`ConfigError` for a path that the policy does not have, a value of another type or out of bounds,
-    and a rung that is not the next one up the ladder, or below.
+    Raises :class:`ConfigError` for a path, also of its ``reads``, that the policy does not have, a value of another
+    type or out of bounds, and a rung that is not the next one up the ladder, or below.
     """
+    for path in rule.reads:
+        if not any(is_at_or_under(leaf, path) for leaf in policy.leaves):
+            raise ConfigError(
+                f"{_where(rule)}: reads: the policy has no {shown(path)}",
+                did_you_mean(path, policy.leaves),
+            )
     wanted: Mapping[str, Any] = dict(rule.values)
     if rule.to:
         chain = load_chain(rule.to, search_path(settings.profiles))
         wanted = {path: value for profile in chain for path, value in profile.leaves.items()}
         _check_rung(rule, settings, policy)
-    return change_of(wanted, policy, lambda path: f"{rule.place}: promotion {rule.name!r}: {path}")
+    return change_of(wanted, policy, lambda path: f"{_where(rule)}: {path}")
 
 
 def change_of(
@@ -119,18 +133,27 @@ def rung_in_force(settings: Settings, policy: Policy) -> int:
     return -1
 
 
+def _where(rule: PromotionRule) -> str:
+    """Return what a person is to look at: a table of the configuration file, or an option of the command line."""
+    return rule.place if rule.place.startswith("--") else f"{rule.place}: promotion {rule.name!r}"
+
+
 def _check_rung(rule: PromotionRule, settings: Settings, policy: Policy) -> None:
     ladder = settings.ladder
-    if rule.to not in ladder:
-        where = ", ".join(ladder) if ladder else "it has none: set ladder"
+    if not ladder:
         raise ConfigError(
-            f"{rule.place}: promotion {rule.name!r}: {rule.to} is no rung of the ladder", f"rungs: {where}"
+            f"{_where(rule)}: {rule.to} is to be reached by a ladder, and there is none",
+            f'list profiles from the safest on: ladder = ["...", "{rule.to}"]',
+        )
+    if rule.to not in ladder:
+        raise ConfigError(
+            f"{_where(rule)}: {rule.to} is no rung of the ladder", f"rungs: {', '.join(ladder)}"
         )
     now = rung_in_force(settings, policy)
     if ladder.index(rule.to) > now + 1:
         here = ladder[now] if now >= 0 else "below the ladder"
         raise ConfigError(
-            f"{rule.place}: promotion {rule.name!r}: {rule.to} is more than one rung above {here}",
+            f"{_where(rule)}: {rule.to} is more than one rung above {here}",
             f"take {ladder[now + 1]} first",
         )
 

@@ -42,12 +42,14 @@ class Sorted(NamedTuple):
     """A listing, sorted out: the items of each class, in the order of the policy, and the fate of all other files.
 
     ``frames`` are compressed files whose original is still there: what a run leaves that is killed between the two.
-    ``ours`` are the files with a fate or an item.
+    ``framed`` are the files beside which a frame of their name stands, theirs or another's. ``ours`` are the files
+    with a fate or an item.
     """
 
     items: list[list[Item]]
     fates: dict[str, Fate]
     frames: set[str]
+    framed: set[str]
     ours: list[Artifact]
 
 
@@ -62,33 +64,45 @@ def sort_artifacts(artifacts: Sequence[Artifact], policy: RotationPolicy, condit
     latest_ns = now_ns + DAY_NS
     for (
         artifact
-    ) in artifacts:  # a hundred thousand times: what can be is looked up once, and most files are plain
-        name, kind = artifact.name, artifact.kind
+    ) in artifacts:  # a hundred thousand times: most are plain files of a class, and quickly done with
+        name, _, _, mtime_ns, _, _, device, links, uid, kind = artifact
         folder, _, last = name.rpartition("/")
         where = place(name, last, kind)
         if where is None and kind is _DIRECTORY:
             continue
         ours.append(artifact)
-        if where is None or kind is not _REGULAR or not guard.finds_nothing(artifact):
+        is_plain = where is not None and kind is _REGULAR and (device, links, uid) == guard.plain
+        if not is_plain or name.startswith(_OWN_PREFIX) or name.endswith(CONFLICT_SUFFIX):
             fate = guard.fate(artifact, last, is_of_class=where is not None)
             if fate is not None:
                 fates[name] = fate
-        if where is not None and name not in fates:
+                continue
+        if where is not None:
             number, iteration, members = where
             if iteration is None:
                 fates[name] = _NO_ITERATION
                 continue
-            time_ns = artifact.mtime_ns
-            time_ns = time_ns if time_ns <= latest_ns else now_ns
-            items[number].append(Item(artifact, f"{folder}/{number}", iteration, time_ns, members))
-    return Sorted(items, fates, guard.frames, ours)
+            items[number].append(
+                Item(
+                    artifact,
+                    f"{folder}/{number}",
+                    iteration,
+                    mtime_ns if mtime_ns <= latest_ns else now_ns,
+                    members,
+                )
+            )
+    return Sorted(items, fates, guard.frames, guard.framed, ours)
 
 
 class _Guard:
-    """Says why a file is not to be touched, or not by the rules of its class."""
+    """Says why a file is not to be touched, or not by the rules of its class.
+
+    ``plain`` is the (device, links, uid) of regular files of a class for which :meth:`fate` finds nothing, unless they
+    have names of ours.
+    """
 
     def __init__(self, artifacts: Sequence[Artifact], conditions: Conditions) -> None:
-        self.frames = _frames_of_originals(artifacts)
+        self.frames, self.framed = _frames_of_originals(artifacts)
         self._conditions = conditions
         self._uid, self._device = conditions.uid, conditions.device
         self._holding = {*self.frames, *conditions.archived.values()}
@@ -103,18 +117,8 @@ class _Guard:
         }
         self._has_markers = bool(markers)
         self._has_specials = bool(self._holding or conditions.strays or conditions.archived)
-        self._is_calm = not (self._has_markers or self._has_specials)
-
-    def finds_nothing(self, artifact: Artifact) -> bool:
-        """Say quickly, of a regular file of a class, that :meth:`fate` would find nothing; most files are so."""
-        return (
-            self._is_calm
-            and artifact.links == 1
-            and artifact.uid == self._uid
-            and artifact.device == self._device
-            and not artifact.name.startswith(_OWN_PREFIX)
-            and not artifact.name.endswith(CONFLICT_SUFFIX)
-        )
+        is_calm = not (self._has_markers or self._has_specials)
+        self.plain = (conditions.device, 1, conditions.uid) if is_calm else None
 
     def fate(self, artifact: Artifact, last: str, *, is_of_class: bool) -> Fate | None:
         """Return what becomes of a file whatever its class says, or ``None``."""
@@ -156,15 +160,14 @@ class _Guard:
         return name in self._kept_names or any(folder in self._kept_folders for folder in folders)
 
 
-def _frames_of_originals(artifacts: Sequence[Artifact]) -> set[str]:
-    """Return the names of frames that stand beside a file of the same time, which is what they were made from."""
+def _frames_of_originals(artifacts: Sequence[Artifact]) -> tuple[set[str], set[str]]:
+    """Return the frames that stand beside a file of the same time, which is what they were made from.
+
+    And the files beside which any frame of their name stands.
+    """
     frames = {each.name.removesuffix(FRAME_SUFFIX): each for each in artifacts if each.kind is FileKind.FRAME}
     if not frames:
-        return set()
-    return {
-        frames[each.name].name
-        for each in artifacts
-        if each.kind is FileKind.REGULAR
-        and each.name in frames
-        and frames[each.name].mtime_ns == each.mtime_ns
-    }
+        return set(), set()
+    beside = [each for each in artifacts if each.kind is FileKind.REGULAR and each.name in frames]
+    of_originals = {frames[each.name].name for each in beside if frames[each.name].mtime_ns == each.mtime_ns}
+    return of_originals, {each.name for each in beside}

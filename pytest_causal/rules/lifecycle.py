@@ -56,14 +56,17 @@ def next_state(state: State, event: Event) -> State | None:
     return TRANSITIONS[state].get(event)
 
 
-def state_for(verdict: Verdict, *, is_locked: bool, is_held: bool) -> State:
-    """Return where a change under evaluation belongs, by the verdict on it and by what stands in its way."""
+def state_for(verdict: Verdict, *, is_locked: bool, is_held: bool, is_tried: bool = False) -> State:
+    """Return where a change under evaluation belongs, by the verdict on it and by what stands in its way.
+
+    ``is_tried`` says that its newest trial did not fail: it is on its way then, even if that was not enough yet.
+    """
     if verdict is Verdict.REJECTED:
         return State.REJECTED
     if is_locked:
         return State.LOCKED
     if verdict is not Verdict.ELIGIBLE:
-        return State.PROPOSED
+        return State.TRIAL if is_tried else State.PROPOSED
     return State.HELD if is_held else State.ELIGIBLE
 
 

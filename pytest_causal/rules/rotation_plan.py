@@ -32,6 +32,8 @@ ALREADY_COMPRESSED = frozenset(
 """Endings of formats that compress their content themselves."""
 
 _COMPRESSED = Fate(Action.KEEP, ("compressed",))
+_FUTURE = Fate(Action.KEEP, ("future-time",))
+_JUST_CHANGED = Fate(Action.KEEP, ("just-changed",))
 _RECENT = Fate(Action.KEEP, ("recent",))
 _FRAME_EXISTS = Fate(Action.COMPRESS, ("frame-exists",))
 _OLD = Fate(Action.COMPRESS, ("old",))
@@ -96,26 +98,25 @@ class _Planner:
         young_ns = self._now_ns - int(self._policy.min_age_seconds * 1e9)
         old_ns = _before(self._now_ns, rules.compress_after_days)
         expired_ns = _before(self._now_ns, rules.delete_after_days)
+        future_ns = self._now_ns + DAY_NS
         for item in items:
-            artifact = item.artifact
-            reasons = tuple(keeping[artifact.name]) if artifact.name in keeping else ()
+            artifact, _, _, time_ns, _ = item
+            name = artifact.name
+            reasons = tuple(keeping[name]) if name in keeping else ()
             if reasons:
-                self._kept.add(artifact.name)
-            if (
-                artifact.mtime_ns > self._now_ns + DAY_NS
-            ):  # a wrong clock: no rule that asks for its age applies
-                self.fates[artifact.name] = Fate(Action.KEEP, (*reasons, "future-time"))
-                continue
-            if item.time_ns > young_ns:
-                self._kept.add(artifact.name)
-                self.fates[artifact.name] = Fate(Action.KEEP, (*reasons, "just-changed"))
-                continue
-            if expired_ns is not None and item.time_ns < expired_ns:
-                if reasons:
-                    reasons += ("despite-expired",)
-                else:
-                    self._expired.append(item)
-            self.fates[artifact.name] = self._unless_deleted(each, item, reasons, old_ns)
+                self._kept.add(name)
+            if artifact.mtime_ns > future_ns:  # a wrong clock: no rule that asks for its age applies
+                self.fates[name] = _because(reasons, _FUTURE)
+            elif time_ns > young_ns:
+                self._kept.add(name)
+                self.fates[name] = _because(reasons, _JUST_CHANGED)
+            else:
+                if expired_ns is not None and time_ns < expired_ns:
+                    if reasons:
+                        reasons += ("despite-expired",)
+                    else:
+                        self._expired.append(item)
+                self.fates[name] = self._unless_deleted(each, item, reasons, old_ns)
 
     def _unless_deleted(
         self, each: ArtifactClass, item: Item, reasons: tuple[str, ...], old_ns: int | None
@@ -129,7 +130,8 @@ class _Planner:
             return _because(reasons, _RECENT)
         if obstacle := self._obstacle(artifact):
             return Fate(Action.KEEP, (*reasons, "old", obstacle))
-        if artifact.size_bytes >= self._policy.small_file_bytes:
+        # Were the file in an archive, a frame of its name would stand for it: the two are compared, and told apart.
+        if artifact.size_bytes >= self._policy.small_file_bytes or artifact.name in self.sorted.framed:
             return _because(reasons, _OLD)
         if LATEST in reasons:  # what is archived leaves its place, where readers look for the latest
             return Fate(Action.KEEP, (*reasons, "despite-old"))
@@ -200,7 +202,21 @@ class _Planner:
             else:
                 self._add_reasons(item, "if-over-size-limit")
                 conditional.append(item)
-        return conditional
+        return [*conditional, *self._rest_of_archives(conditional)]
+
+    def _rest_of_archives(self, evicted: Sequence[Item]) -> list[Item]:
+        """Take in what goes into one archive with files that may be evicted: it goes as a whole, or not at all."""
+        taken = {item.artifact.name for item in evicted}
+        rest: list[Item] = []
+        for group in self._small.values():
+            members = self._members(group)
+            names = {item.artifact.name for item in members}
+            if names & taken and not names & self._kept:
+                rest += [item for item in members if item.artifact.name not in taken]
+        rest = [item for item in oldest_first(rest) if self._may_remove(item)]
+        for item in rest:
+            self._add_reasons(item, "if-over-size-limit")
+        return rest
 
     def archives(self) -> tuple[PlannedArchive, ...]:
         """Return the archives to be written, by name."""

@@ -50,8 +50,8 @@ Signals = Mapping[str, float | None]
 def watch(triggers: Sequence[Trigger], sessions: Sequence[Signals], baseline: Signals) -> Watched:
     """Judge the newest of the ``sessions`` since a change was made (oldest first) against its triggers.
 
-    ``baseline`` holds the means before the change. With no session, or a signal that the newest one does not have,
-    it is ``insufficient``, unless another trigger fires.
+    ``baseline`` holds the means before the change. With no session, a signal that the newest one does not have, or
+    one that is to be compared with a mean that is not known, it is ``insufficient``, unless another trigger fires.
     """
     if not sessions:
         return Watched(Health.INSUFFICIENT)
@@ -64,13 +64,25 @@ def watch(triggers: Sequence[Trigger], sessions: Sequence[Signals], baseline: Si
             silent.append(trigger.signal)
             continue
         fired.extend(_absolute(trigger, value))
+        if trigger.max_increase is None and trigger.max_decrease is None:
+            continue
         seen = [_finite(session.get(trigger.signal)) for session in sessions]
         known = [each for each in seen if each is not None]
-        before = _finite(baseline.get(trigger.signal))
-        if before is not None and len(known) >= FEWEST_FOR_MEAN:
-            fired.extend(_relative(trigger, math.fsum(known) / len(known), before))
+        before, since = _finite(baseline.get(trigger.signal)), mean(known)
+        if before is None or since is None:
+            silent.append(trigger.signal)
+        elif len(known) >= FEWEST_FOR_MEAN:
+            fired.extend(_relative(trigger, since, before))
     health = Health.CRITICAL if fired else Health.INSUFFICIENT if silent else Health.OK
     return Watched(health, tuple(fired), tuple(silent))
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """Return the mean of finite numbers, at least one; ``None`` where their sum is beyond what floats hold."""
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:
+        return None
 
 
 def _absolute(trigger: Trigger, value: float) -> list[Fired]:

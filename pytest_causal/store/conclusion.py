@@ -52,6 +52,8 @@ _PUT_ALIKE = """
     SELECT :criteria, value, :reads, :verdict, :commit, :session, substr(:states, 1 + key * :size, :size)
     FROM json_each(:ids)
 """
+_KEYS = "SELECT name FROM criteria"
+_HOLDERS = "SELECT DISTINCT scenario_id FROM evidence WHERE criteria_id = ?"
 _CHUNK = 1000
 _DROP_STATES = (
     "DELETE FROM evidence WHERE criteria_id = ? AND scenario_id IN (SELECT value FROM json_each(?))"
@@ -141,6 +143,24 @@ class SqliteConclusion(SqliteLedger):
         return [
             Alike(pass_of(*next(iter(last_runs.items()))), state, last_runs) for state, last_runs in states
         ]
+
+    def drop_unused(self, usual_key: str, other_keys: Mapping[int, Collection[str]]) -> None:
+        """Remove the running states of this session's scenarios under criteria that are not in use for them.
+
+        ``other_keys`` are the keys in use, by scenario id, where these are not the usual one alone.
+        """
+        keys = [key for (key,) in self._connection.execute(_KEYS)]
+        if keys == [usual_key]:
+            return
+        present = self._present.ids()
+        for key in keys:
+            if key == usual_key:
+                unused = {id_ for id_ in present & other_keys.keys() if key not in other_keys[id_]}
+            else:
+                holders = {id_ for (id_,) in self._connection.execute(_HOLDERS, (self._criteria_id(key),))}
+                unused = {id_ for id_ in present & holders if key not in other_keys.get(id_, ())}
+            if unused:
+                self.drop_evidence(key, unused)
 
     def overlapping_scenarios(self) -> frozenset[int]:
         """Return scenarios of this session that another concluded session of the same key also ran."""

@@ -102,6 +102,12 @@ class Conclusion(Ledger, Protocol):
     def alike(self, criteria_key: str) -> list[Alike]:
         """Return the scenarios of this session that are alike, under these criteria: in most suites nearly all."""
 
+    def drop_unused(self, usual_key: str, other_keys: Mapping[int, Collection[str]]) -> None:
+        """Remove the running states of this session's scenarios under criteria that are not in use for them.
+
+        ``other_keys`` are the keys in use, by scenario id, where these are not the usual one alone.
+        """
+
     def put_alike(self, criteria_key: str, state: Evidence, last_runs_us: Mapping[int, int]) -> None:
         """Write one running state for many scenarios, with the time at which each last ran, by id."""
 

@@ -17,6 +17,7 @@ from pytest_causal.model.promotion import (
     Promotion,
     ScenarioVerdict,
     State,
+    Tried,
     Trigger,
 )
 
@@ -44,6 +45,7 @@ def promotion_document(promotion: Promotion) -> dict[str, Any]:
         "watch_sessions": promotion.watch_sessions,
         "verdict": verdict_document(promotion.verdict) if promotion.verdict else None,
         "note": promotion.note,
+        "trial": trial_document(promotion.trial) if promotion.trial else None,
     }
 
 
@@ -67,6 +69,7 @@ def promotion_from(number: int, text: str) -> Promotion:
         watch_sessions=data["watch_sessions"],
         verdict=verdict_from(data["verdict"]) if data["verdict"] else None,
         note=data["note"],
+        trial=_trial_from(data["trial"]) if data.get("trial") else None,
     )
 
 
@@ -98,6 +101,11 @@ def verdict_from(data: dict[str, Any]) -> CandidateVerdict:
         scenarios=tuple(_scenario_from(each) for each in data["scenarios"]),
         is_assumed=data["is_assumed"],
     )
+
+
+def trial_document(trial: Tried) -> dict[str, Any]:
+    """Return what a trial came to."""
+    return {**trial._asdict(), "reasons": list(trial.reasons)}
 
 
 def lesson_document(lesson: Lesson) -> dict[str, Any]:
@@ -159,6 +167,10 @@ def live_from(row: tuple[Any, ...]) -> Live:
         audited=audited,
         audit_hash=audit_hash,
     )
+
+
+def _trial_from(data: dict[str, Any]) -> Tried:
+    return Tried(**{**data, "reasons": tuple(data["reasons"])})
 
 
 def _scenario_document(each: ScenarioVerdict) -> dict[str, Any]:

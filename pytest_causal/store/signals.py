@@ -43,7 +43,7 @@ _RANGE = "SELECT first_run, last_run FROM sessions WHERE number = ?"
 _ADD = """
     INSERT INTO metric_standings
     SELECT coalesce(scenarios.alias_of, scenarios.id), runs.reads_id, metrics.name_id,
-           count(metrics.value), count(*) - count(metrics.value), total(metrics.value)
+           count(metrics.value), count(*) - count(metrics.value), coalesce(total(metrics.value), 9e999)
     FROM metrics
     JOIN runs ON runs.id = metrics.run_id
     JOIN scenarios ON scenarios.id = runs.scenario_id
@@ -52,7 +52,7 @@ _ADD = """
     ON CONFLICT DO UPDATE SET
         measured = measured + excluded.measured,
         broken = broken + excluded.broken,
-        total = total + excluded.total
+        total = coalesce(total + excluded.total, 9e999) -- infinities of both signs: NULL would be refused
 """
 _STANDINGS = """
     SELECT scenario_id, reads_id, metric_names.name, measured, broken, total
@@ -67,7 +67,7 @@ _MOVE = """
     ON CONFLICT DO UPDATE SET
         measured = measured + excluded.measured,
         broken = broken + excluded.broken,
-        total = total + excluded.total
+        total = coalesce(total + excluded.total, 9e999)
 """
 _DROP = "DELETE FROM metric_standings WHERE scenario_id = :old"
 

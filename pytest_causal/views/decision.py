@@ -18,6 +18,8 @@ from pytest_causal.views.promotion_words import (
     reads_words,
     refusal_words,
     scenario_words,
+    trial_words,
+    tried_document,
     unmatched_words,
 )
 from pytest_causal.views.summary import VERDICT_MARKS, Line
@@ -100,6 +102,9 @@ def rule_lines(view: RuleView, secrets: frozenset[str]) -> list[Line]:
     if verdict.is_assumed:
         words = 'assumed (evidence = "control"): runs under today\'s values stand for runs under the new ones'
         lines.append(Line(text=f"  {words}", marks=("yellow",)))
+    if judged.promotion.trial is not None:
+        marks = ("yellow",) if judged.promotion.trial.is_failed else ()
+        lines.append(Line(text=f"  {trial_words(judged.promotion.trial)}", marks=marks))
     lines += _scenario_lines(judged)
     lines += [Line(text=f"  {words}", marks=("yellow",)) for words in unmatched_words(judged.case)]
     lines += [
@@ -133,6 +138,7 @@ def rule_document(view: RuleView, secrets: frozenset[str]) -> dict[str, Any]:
         "state": judged.promotion.state.value if judged else IN_FORCE,
         "promotion": promotion.label if promotion and promotion.id else None,
         "change": change_steps(judged.change if judged else None, secrets),
+        "trial": tried_document(promotion.trial if promotion else None),
         "guards": [guard_document(each) for each in judged.refusals] if judged else [],
         "decision": dict(judged.record) if judged else None,
     }
@@ -172,6 +178,8 @@ def _scenario_lines(judged: Judged) -> list[Line]:
 
 def _next(rule: PromotionRule, judged: Judged) -> list[str]:
     """Return what a person may want to do."""
+    if any(each.lesson and not each.runs for each in judged.verdict.scenarios):
+        return ["what was learned runs from a file beside the tests: causal lessons --write FILE"]
     if judged.verdict.verdict is Verdict.INERT and not judged.verdict.is_assumed:
         return [f"runs that read the new values count: pytest -p causal {_how_to_run(rule, judged.change)}"]
     if judged.promotion.state is not State.ELIGIBLE or _is_by_hand(rule):

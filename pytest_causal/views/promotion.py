@@ -17,6 +17,8 @@ from pytest_causal.views.promotion_words import (
     missing_words,
     promotion_words,
     refusal_words,
+    trial_words,
+    tried_document,
     watch_words,
 )
 from pytest_causal.views.summary import Line
@@ -140,6 +142,8 @@ def standing_lines(view: StandingView) -> list[Line]:
         lines.append(Line(text=promotion_words(each, view.secrets), marks=STATE_MARKS.get(each.state, ())))
         if lacking := _lacking(each):
             lines.append(Line(text=f"     {lacking}", marks=("dim",)))
+        if each.trial is not None and not each.state.is_live:
+            lines.append(Line(text=f"     {trial_words(each.trial)}", marks=("dim",)))
     return lines
 
 
@@ -177,6 +181,7 @@ def promotion_row(promotion: Promotion, secrets: frozenset[str]) -> dict[str, An
         "watch_sessions": promotion.watch_sessions,
         "triggers": [trigger._asdict() for trigger in promotion.triggers],
         "note": promotion.note or None,
+        "trial": tried_document(promotion.trial),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pytest_causal.model.evidence import Decision, Evidence, Reason, Verdict
 from pytest_causal.model.promotion import (
@@ -12,18 +13,20 @@ from pytest_causal.model.promotion import (
     Promotion,
     ScenarioVerdict,
     State,
+    Tried,
     Trigger,
 )
+from pytest_causal.model.run import ReadHow
 from pytest_causal.rules.candidacy import CandidateCase, ScenarioCase
 from pytest_causal.rules.guards import Guard, Refusal
 from pytest_causal.views.changes import change_words
 from pytest_causal.views.escape import terminal
-from pytest_causal.views.times import utc_minutes
+from pytest_causal.views.times import utc_minutes, utc_stamp
 from pytest_causal.views.words import VERDICT_WORDS, evidence_words, plural
 
 STATE_WORDS = {
     State.PROPOSED: "proposed, not earned yet",
-    State.TRIAL: "on trial",
+    State.TRIAL: "tried, to be decided",
     State.ELIGIBLE: "earned, can be made",
     State.PROVISIONAL: "made, and watched",
     State.VALIDATED: "made, and validated",
@@ -49,6 +52,10 @@ _GUARD_WORDS = {
     Guard.LOCKOUT: "lesson {subject} was learned from such a change, and its scenario does not vouch for it yet",
     Guard.COOLDOWN: "{subject} was changed a short while ago",
     Guard.RATE: "enough was changed lately, {subject}",
+}
+_HOW_WORDS: Mapping[str, str] = {
+    ReadHow.DECLARED: "declared, and so assumed",
+    ReadHow.ASSIGNED: "assigned: it failed before it read anything",
 }
 _SHORT_REASONS = {
     Reason.NO_EVIDENCE: "no evidence",
@@ -92,7 +99,7 @@ def reads_words(reads: Sequence[tuple[str, str]]) -> str:
     """Return which changed values a scenario read, and how that is known."""
     if not reads:
         return "read none of the changed values"
-    return "read " + ", ".join(f"{terminal(path)} ({how})" for path, how in reads)
+    return "read " + ", ".join(f"{terminal(path)} ({_HOW_WORDS.get(how, how)})" for path, how in reads)
 
 
 def missing_words(verdict: CandidateVerdict) -> str:
@@ -131,6 +138,25 @@ def promotion_words(promotion: Promotion, secrets: frozenset[str]) -> str:
     if promotion.state is State.PROVISIONAL:
         words += f" ({promotion.watched} of {promotion.watch_sessions} sessions)"
     return f"{label}{terminal(promotion.name)}: {words}: {change_words(promotion.change, secrets)}"
+
+
+def trial_words(trial: Tried) -> str:
+    """Return what the newest trial of a change came to, and when."""
+    reasons = f": {', '.join(each.replace('_', ' ') for each in trial.reasons)}" if trial.reasons else ""
+    rounds = plural(trial.rounds, "round")
+    return f"newest trial, {utc_minutes(trial.ended_us)} UTC: {trial.verdict} after {rounds}{reasons}"
+
+
+def tried_document(trial: Tried | None) -> dict[str, Any] | None:
+    """Return the newest trial of a change for JSON."""
+    if trial is None:
+        return None
+    return {
+        "verdict": trial.verdict,
+        "reasons": list(trial.reasons),
+        "rounds": trial.rounds,
+        "ended_at": utc_stamp(trial.ended_us),
+    }
 
 
 def unmatched_words(case: CandidateCase) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 from pytest_causal.actions.conclude import conclude_session
 from pytest_causal.actions.judgements import Judged
 from pytest_causal.model.evidence import Criteria
+from pytest_causal.model.promotion import PromotionRule
 from pytest_causal.model.run import NO_READS, Cause, Outcome, Phase, Read, Run
 from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState
 from pytest_causal.store.interface import HistoryStore
@@ -35,6 +36,7 @@ class History:
         self.store = store
         self.criteria = Criteria(min_runs=2)
         self.is_valid = lambda reads_id: reads_id == NO_READS
+        self.rules: tuple[PromotionRule, ...] = ()
         self._number = itertools.count(1)
 
     def runs(
@@ -75,6 +77,7 @@ class History:
             SessionEnding(state=state, finished_us=at),
             self.criteria,
             is_valid=self.is_valid,
+            rules=self.rules,
         )
         judged = judgements.shown()
         assert len(judged) == sum(judgements.counts.values())

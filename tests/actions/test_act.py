@@ -23,6 +23,7 @@ from pytest_causal.policy import atomic_file
 from pytest_causal.policy.overrides import read_overrides
 from pytest_causal.store.interface import HistoryStore
 from pytest_causal.store.opening import open_store
+from tests.scale import times
 
 NOW_US = 1_763_700_000_000_000
 
@@ -104,7 +105,7 @@ def test_an_act_is_stored_audited_and_written(desk: Desk) -> None:
     desk.check()
 
 
-def test_what_was_decided_on_another_revision_is_not_done(desk: Desk) -> None:
+def test_t4_what_was_decided_on_another_revision_is_not_done(desk: Desk) -> None:
     one, two = desk.propose("one"), desk.propose("two")
     decided_on = desk.store.live()
     first, second = toggle(desk.store, one.id), toggle(desk.store, two.id)
@@ -116,7 +117,7 @@ def test_what_was_decided_on_another_revision_is_not_done(desk: Desk) -> None:
     desk.check()
 
 
-def test_what_was_decided_in_another_state_is_not_done(desk: Desk) -> None:
+def test_t4_what_was_decided_in_another_state_is_not_done(desk: Desk) -> None:
     one = desk.propose("one")
     decided = toggle(desk.store, one.id)
     with desk.store.acting() as ledger:
@@ -124,6 +125,16 @@ def test_what_was_decided_in_another_state_is_not_done(desk: Desk) -> None:
     with pytest.raises(ConflictError, match="is rejected"):
         perform(desk.store, desk.path, decided, desk.store.live())
     assert not desk.path.exists()
+
+
+def test_m13_a_second_promotion_of_one_rule_is_not_begun(desk: Desk) -> None:
+    """Two sessions that see a rule for the first time have both decided to propose it: one of them does."""
+    act = Act(Action.OBSERVE, promotion("one"), None, "session 1", NOW_US)
+    first = perform(desk.store, desk.path, act, desk.store.live())
+    with pytest.raises(ConflictError, match=f"{first.label} of one is on its way already"):
+        perform(desk.store, desk.path, act._replace(actor="session 2"), desk.store.live())
+    assert desk.store.promotions() == [first]
+    assert len(list(desk.store.audit())) == 1
 
 
 @pytest.mark.parametrize("damage", ["edited", "gone", "older", "another"])
@@ -237,12 +248,12 @@ def in_processes(plays: list[Callable[[], None]]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("run", [in_threads, in_processes], ids=["threads", "processes"])
-def test_m1_of_two_acts_at_once_exactly_one_wins(
+def test_m1_t4_of_two_acts_at_once_exactly_one_wins(
     tmp_path: Path, run: Callable[[list[Callable[[], None]]], None]
 ) -> None:
-    """500 rounds each way: 1,000 races of a promotion and a revert."""
-    said = race(tmp_path, 2, 500, run)
-    assert said == {"won": 500, "lost": 500}
+    """In full 500 rounds each way: 1,000 races of a promotion and a revert."""
+    rounds = times(500, 100)
+    assert race(tmp_path, 2, rounds, run) == {"won": rounds, "lost": rounds}
 
 
 def die() -> None:
@@ -290,12 +301,13 @@ CRASH_POINTS = (
 def test_m2_a_kill_at_each_crash_point_is_finished_or_undone_by_the_next_start(
     tmp_path: Path, point: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
-    """100 kills at each point. The audit says which: a row of its own where a write was finished later."""
+    """In full 100 kills at each point. The audit says which: a row of its own where a write was finished later."""
+    kills = times(100, 20)
     desk = Desk(tmp_path)
     numbers = [desk.propose(f"p{place}").id for place in range(3)]
     chance = random.Random(7)
     finished = undone = 0
-    for _ in range(100):
+    for _ in range(kills):
         number = chance.choice(numbers)
         before = desk.store.live()
         desk.store.close()
@@ -321,7 +333,7 @@ def test_m2_a_kill_at_each_crash_point_is_finished_or_undone_by_the_next_start(
         assert (last.get("actor") == "recovery") is was_behind
         finished, undone = finished + is_finished, undone + (not is_finished)
     is_committed = point in (before_the_file, before_the_rename, after_the_rename)
-    assert (finished, undone) == ((100, 0) if is_committed else (0, 100))
+    assert (finished, undone) == ((kills, 0) if is_committed else (0, kills))
     desk.store.close()
 
 
@@ -339,7 +351,7 @@ def test_m2_a_kill_at_each_crash_point_is_finished_or_undone_by_the_next_start(
         "UPDATE live SET revision = 3, fingerprint = '0000000000000000'",
     ],
 )
-def test_a_row_that_was_changed_removed_reordered_or_cut_off_is_noticed(desk: Desk, damage: str) -> None:
+def test_t4_a_row_that_was_changed_removed_reordered_or_cut_off_is_noticed(desk: Desk, damage: str) -> None:
     for name in ("one", "two", "three", "four"):
         perform(desk.store, desk.path, toggle(desk.store, desk.propose(name).id), desk.store.live())
     desk.check()

@@ -1,4 +1,4 @@
-"""The dependence campaign: changes whose effect is known, 200 times over, and the verdicts they must get.
+"""The dependence campaign: changes whose effect is known, many times over, and the verdicts they must get.
 
 Each repeat is a history of its own, with its own seed. The system under test reads its policy through the tracked
 mapping, as a test does, and its outcomes are a stated function of what it read. What is asserted is what the project
@@ -19,9 +19,10 @@ from pytest_causal.model.evidence import Reason, Verdict
 from pytest_causal.model.promotion import State
 from pytest_causal.policy.promotion_rules import find_rule, proposed_change
 from tests.actions.world import World
+from tests.scale import times
 
-REPEATS = 200
-PARTS = 8
+REPEATS = times(200, 40)
+PARTS = times(8, 2)
 """The repeats are split, so that several processes can share them."""
 SESSIONS = 6
 RUNS_A_SESSION = 10

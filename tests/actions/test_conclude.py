@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_causal.actions.conclude import conclude_dead_sessions, conclude_session, recompute
@@ -70,6 +70,16 @@ def test_p11_an_unfinished_session_can_speak_against_a_scenario_and_not_for_it(h
     assert judged["bad"].evidence.passed == 0
 
 
+def test_an_unfinished_session_makes_no_evidence_fresh(history) -> None:
+    history.session({"a": "p", "b": "pp"})
+    before = {each.scenario_id: each.last_run_us for each in history.store.all_evidence()}
+    later = history.store.begin_session(SessionFacts(uid="later", key="later", started_us=10**16))
+    runs = [run._replace(started_us=10**16) for run in history.runs({"a": "p", "b": "pp"})]
+    history.store.add_runs(later, runs)
+    history.conclude(later, state=SessionState.INTERRUPTED)
+    assert {each.scenario_id: each.last_run_us for each in history.store.all_evidence()} == before
+
+
 def test_a_session_broken_as_a_whole_cannot_vouch(history) -> None:
     session = history.begin({"a": "p", **{f"x{n}": "e" for n in range(9)}}, error="ConnectionError")
     ending = SessionEnding(state=SessionState.FINISHED, finished_us=10**15)
@@ -110,6 +120,31 @@ def test_changed_criteria_are_judged_from_the_whole_history(history) -> None:
     judged = history.session({"a": "p"})["a"]
     assert judged.evidence.units == 41
     assert judged.decision.verdict is Verdict.ELIGIBLE
+
+
+def test_criteria_that_come_back_are_judged_from_the_whole_history_as_well(history) -> None:
+    usual = history.criteria
+    for criteria, letter in ((usual, "p"), (Criteria(max_failure_rate=0.10), "f"), (usual, "p")):
+        history.criteria = criteria
+        for _ in range(3):
+            judged = history.session({"a": letter, "b": "p"})["a"]
+    assert (judged.evidence.units, judged.evidence.failed) == (9, 3)
+
+
+def test_a_marker_that_comes_back_is_judged_from_the_whole_history_as_well(history) -> None:
+    strict = (("max_failure_rate", 0.01),)
+    history.store.declare([Declaration(scenario="other", criteria=strict)])
+    for criteria, letter in ((strict, "p"), ((), "f"), (strict, "p"), ((), "p")):
+        history.store.declare([Declaration(scenario="a", criteria=criteria)])
+        judged = history.session({"a": letter, "other": "p", "b": "p"})["a"]
+    assert (judged.evidence.units, judged.evidence.failed) == (4, 1)
+
+
+def test_states_in_use_outlive_a_session_that_skips_their_scenario(history) -> None:
+    history.store.declare([Declaration(scenario="a", criteria=(("max_failure_rate", 0.01),))])
+    history.session({"a": "p", "b": "p"})
+    history.session({"a": "s", "b": "s"})
+    assert [(each.units, each.skipped) for each in history.store.all_evidence()] == [(1, 1), (1, 1)]
 
 
 def test_evidence_under_other_reads_is_kept_apart(history) -> None:
@@ -168,6 +203,7 @@ sessions = st.lists(st.tuples(specs, reads, keys, endings), min_size=1, max_size
 
 @settings(max_examples=60)
 @given(plan=sessions, unit=st.sampled_from([Unit.SESSION, Unit.RUN]))
+@example(plan=[({"a": "p"}, (), "", SessionState.INTERRUPTED)], unit=Unit.SESSION)
 def test_the_running_state_equals_the_state_recomputed_from_the_runs(history_of, plan, unit) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(str(Path(folder, "h.db")))

@@ -105,7 +105,7 @@ def test_k15_a_daemon_that_left_the_group_is_found_and_ended(
         "while not os.path.exists('pids') or not open('pids').read(): time.sleep(0.01)"
     )
     ended = run(code)
-    assert (ended.status, ended.is_timed_out) == (0, False)
+    assert (ended.status, ended.is_timed_out, ended.strays) == (0, False, 1)
     assert_gone(pids_in(tmp_path / "pids"))
 
 

@@ -181,7 +181,7 @@ def test_a_lesson_that_a_person_has_retired_gates_nothing(world, stress):
     assert world.promotion("longer-standard").state is not State.LOCKED
 
 
-def test_a_hand_that_edits_the_live_file_stops_everything(world, stress):
+def test_m3_a_hand_that_edits_the_live_file_stops_everything(world, stress):
     world.tests["stress"] = stress
     earn(world, stress)
     path = world.context.overrides_path
@@ -195,7 +195,7 @@ def test_a_hand_that_edits_the_live_file_stops_everything(world, stress):
     assert verify_audit(world.store, path).problems
 
 
-def test_runs_of_a_fork_never_count(world, stress):
+def test_t5_runs_of_a_fork_never_count(world, stress):
     world.tests["stress"] = stress
     for _ in range(60):
         stress.calls = 1
@@ -204,7 +204,7 @@ def test_runs_of_a_fork_never_count(world, stress):
     assert world.promotion("longer-standard").verdict.verdict is Verdict.INERT
 
 
-def test_the_same_failure_twice_makes_one_lesson(world, stress):
+def test_m16_the_same_failure_twice_makes_one_lesson(world, stress):
     world.tests["stress"] = stress
     for _ in range(2):
         for _ in range(100):

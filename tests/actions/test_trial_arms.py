@@ -151,6 +151,16 @@ def test_a_suite_runs_under_its_arm_and_is_found_again(ground: Ground, arm: str,
     assert runs["load"].metrics == (Metric("ms", 100 / int(size)),)
 
 
+def test_nothing_is_decided_in_the_middle_of_a_trial(ground: Ground) -> None:
+    rule = 'mode = "auto"\nevidence = "control"\nrevert_when = {failure_rate = {max = 0.5}}\n'
+    rule += 'criteria = {rule = "threshold", min_runs = 1, min_sessions = 1}\n'
+    config = ground.directory / "causal.toml"
+    config.write_text(config.read_text().replace('name = "bigger"\n', f'name = "bigger"\n{rule}'))
+    assert run_suite(ground_of(ground.directory), CONTROL, "-q").runs
+    with closing(open_store(ground.settings.store)) as store:
+        assert store.promotions() == []
+
+
 def test_a_suite_that_cannot_run_says_why(ground: Ground) -> None:
     attempt = run_suite(ground, CONTROL, "--no-such-option")
     assert (attempt.session, attempt.runs) == (0, ())

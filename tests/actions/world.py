@@ -17,7 +17,7 @@ from pytest_causal.model.run import Cause, Metric, Outcome, Phase, Read, ReadHow
 from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState
 from pytest_causal.policy.in_force import Policy
 from pytest_causal.policy.mapping import PolicyMapping
-from pytest_causal.policy.promotion_rules import proposed_change, read_rules
+from pytest_causal.policy.promotion_rules import proposed_change, read_rules, usable_rules
 from pytest_causal.policy.secrets import read_value
 from pytest_causal.policy.standing import standing_policy
 from pytest_causal.settings.sources import Settings, resolve_settings
@@ -102,6 +102,7 @@ class World:
             ending,
             self.settings.criteria,
             is_valid=validity(self.store, lambda: policy.read_values),
+            rules=usable_rules(self.settings),
         )
         return review(self.context) if reviewed else []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import stat
 import subprocess
 import sys
@@ -339,6 +340,58 @@ def test_a_second_conflict_finds_a_name_of_its_own(root: Path) -> None:
     assert names_below(root) == {"a.jsonl.zst", "a.jsonl.zst.conflict", "a.jsonl.zst.2.conflict"}
 
 
+def test_a_small_file_beside_a_frame_of_its_name_does_not_hide_behind_it_in_an_archive(root: Path) -> None:
+    contents = {f"{number}.jsonl": b"%d" % number * 900 for number in range(6)}
+    for name, content in contents.items():
+        write(root / name, content, days_old=5)
+    write(root / "3.jsonl.zst", b"garbage", days_old=4)
+    rotation = rotate(root)
+    assert problems(rotation) == {"3.jsonl.zst": Problem.CONFLICT}
+    assert (root / "3.jsonl.zst.conflict").read_bytes() == b"garbage"
+    assert lost(root, contents) == []
+    assert len(list(root.glob("*.tar.zst"))) == 1
+
+
+def test_names_that_differ_only_in_case_where_the_disk_knows_no_case_lose_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system that folds case is played by one that looks names up so; none can be mounted everywhere."""
+    folded: list[str] = []
+
+    def folding(call: str, folder: str) -> None:
+        real = getattr(os, call)
+
+        def look_up(name: Any, *rest: Any, **options: Any) -> Any:
+            if isinstance(held := options.get(folder), int) and not str(name).startswith("."):
+                present = [each for each in os.listdir(held) if each.casefold() == str(name).casefold()]
+                folded.extend(each for each in present if each != name)
+                name = present[0] if present else name
+            return real(name, *rest, **options)
+
+        monkeypatch.setattr(os, call, look_up)
+
+    real_link = os.link
+
+    def link(source: str, name: str, *, dst_dir_fd: int, **options: Any) -> None:
+        if any(each.casefold() == name.casefold() for each in os.listdir(dst_dir_fd)):
+            folded.append(name)
+            raise FileExistsError(name)
+        real_link(source, name, dst_dir_fd=dst_dir_fd, **options)
+
+    write(root / "a.jsonl", LARGE, days_old=5)
+    write(root / "A.JSONL.zst", b"another's frame", days_old=5)
+    for call in ("stat", "open", "unlink"):
+        folding(call, "dir_fd")
+    monkeypatch.setattr(os, "link", link)
+    first = rotate(root)
+    monkeypatch.undo()
+    assert folded
+    assert first.exit_code is ExitCode.FAIL
+    contents = {path.name: path.read_bytes() for path in root.iterdir() if path.is_file()}
+    assert b"another's frame" in contents.values()
+    assert lost(root, {"a.jsonl": LARGE}) == []
+
+
 def test_an_archive_that_holds_the_file_beside_it_lets_it_go(root: Path) -> None:
     write(root / "a.jsonl", LARGE, days_old=5)
     rotate(root)
@@ -435,6 +488,16 @@ def test_an_archive_goes_for_the_limit_only_as_a_whole(root: Path) -> None:
     assert rotation.exit_code is ExitCode.OK
 
 
+def test_r13_the_limit_is_met_in_one_run_where_only_whole_archives_can_go(root: Path) -> None:
+    for number in range(6):
+        write(root / f"{number}.jsonl", os.urandom(30_000).hex().encode(), days_old=5)
+    limits: dict[str, Any] = {"max_size_bytes": 110_000, "max_removed_ratio": 1.0}
+    rotation = rotate(root, **limits)
+    assert rotation.exit_code is ExitCode.OK
+    assert names_below(root) == set(), "one archive of six, which is larger than the limit"
+    assert unfinished(root, **limits) == []
+
+
 def test_r13_protected_files_are_over_the_limit_and_that_is_exit_code_2(root: Path) -> None:
     for number in range(3):
         write(root / f"ITER_SUMMARY_{number}.json", b"x" * 3000, days_old=5)
@@ -463,11 +526,18 @@ def test_r14_a_sparse_file_is_counted_in_both_ways(root: Path) -> None:
 
 FILES = st.tuples(
     st.sampled_from(
-        [*(f"ITER_SUMMARY_{number}.json" for number in (1, 2, 9, 10, 11)), "a.jsonl", "b.jsonl", "notes.txt"]
+        [
+            *(f"ITER_SUMMARY_{number}.json" for number in (1, 2, 9, 10, 11)),
+            "a.jsonl",
+            "b.jsonl",
+            "c.jsonl",
+            "notes.txt",
+        ]
     ),
     st.sampled_from(["", "run", "run/deep"]),
     st.sampled_from([0.5, 5, 5.01, 9, 40]),
-    st.sampled_from([0, 10, 3000, 100_000]),
+    st.sampled_from([0, 10, 3000, 60_000, 100_000]),
+    st.booleans(),
 )
 LIMITS = st.fixed_dictionaries(
     {
@@ -478,18 +548,21 @@ LIMITS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(FILES, max_size=12, unique_by=lambda each: each[:2]), LIMITS)
 def test_random_trees_lose_only_what_the_plan_deletes_and_a_second_run_plans_nothing(
-    tmp_path_factory: pytest.TempPathFactory, files: list[tuple[str, str, float, int]], limits: dict[str, Any]
+    tmp_path_factory: pytest.TempPathFactory,
+    files: list[tuple[str, str, float, int, bool]],
+    limits: dict[str, Any],
 ) -> None:
     outer = tmp_path_factory.mktemp("outer")
     write(outer / "beside.jsonl", TEXT, days_old=99)
     root = outer / "root"
     root.mkdir()
     contents = {}
-    for name, folder, days_old, size in files:
-        content = (f"{folder}/{name} " * size).encode()[:size]
+    for name, folder, days_old, size, is_noise in files:
+        noise = random.Random(f"{folder}/{name}").randbytes(size).hex()
+        content = (noise if is_noise else f"{folder}/{name} " * size).encode()[:size]
         contents[f"{folder}/{name}" if folder else name] = content
         write(root / folder / name, content, days_old=days_old)
     dry = plan_root(root, policy(**limits), now_us=NOW_US)

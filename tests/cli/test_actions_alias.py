@@ -98,7 +98,7 @@ def test_two_scenarios_of_one_session_become_two_runs_in_one_session(project: Pr
     assert (state.runs, state.units, state.failed) == (2, 1, 1)
 
 
-def test_what_is_refused_changes_nothing(project: Project) -> None:
+def test_m15_what_is_refused_changes_nothing(project: Project) -> None:
     project.record({"a": PASSED, "b": PASSED, "c": PASSED})
     join(project, "a", "b")
     before = kept(project)

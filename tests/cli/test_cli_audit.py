@@ -4,13 +4,10 @@ import hashlib
 import json
 import re
 import sqlite3
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_causal.actions.decision_record import replay
-from pytest_causal.model.promotion import Trigger
-from pytest_causal.rules.watch import watch
 from tests.cli.worlds import POLICY, RULE, commands_in
 
 if TYPE_CHECKING:
@@ -65,42 +62,6 @@ def test_the_chain_can_be_recomputed_from_what_is_written(story: Commands) -> No
         text = json.dumps(row, sort_keys=True, separators=(",", ":"))
         before = hashlib.sha256(f"{before}\n{text}".encode()).hexdigest()
         assert before == stated
-
-
-def decided_again(decision: dict[str, Any]) -> bool:
-    if decision["kind"] == "candidate":
-        return bool(replay(decision) == decision["verdict"])
-    triggers = [Trigger(**trigger) for trigger in decision["triggers"]]
-    return bool(watch(triggers, decision["signals"], decision["baseline"]).health == decision["health"])
-
-
-def test_every_decision_can_be_made_again_from_what_is_written(story: Commands) -> None:
-    """What promote, status and audit write is enough: every verdict, and the state it led to, comes out again."""
-    story.breaks_above = 10**9
-    story.said("lessons", "--retire", "L-1", "--reason", "mended")
-    story.sessions(2, repeats=15)
-    made = story.json("promote", "more-rows", schema="promotion")
-    rows = story.rows()
-    decisions = [row["decision"] for row in rows if row.get("decision")]
-    assert {decision["kind"] for decision in decisions} == {"candidate", "watch"}
-    assert len(decisions) >= 5
-    assert all(decided_again(decision) for decision in [*decisions, made["decision"]])
-    assert rows[-1]["decision"] == made["decision"]
-    last = {row["promotion"]: row for row in rows if "promotion" in row}
-    status = story.json("status", schema="status")
-    assert {each["id"]: each["state"] for each in status["promotions"]} == {
-        label: row["state_after"] for label, row in last.items()
-    }
-    for each in status["promotions"]:
-        if last[each["id"]]["decision"] and last[each["id"]]["decision"]["kind"] == "candidate":
-            assert each["verdict"] == replay(last[each["id"]]["decision"])["verdict"]
-    values: dict[str, Any] = {}
-    for row in rows:
-        back = row["action"] == "revert"
-        if row["action"] in ("promote", "constrain", "revert"):
-            values |= {step["path"]: step["from" if back else "to"] for step in row["change"]}
-    assert values == {"limits.rows": story.value("limits.rows")}
-    assert status["policy"]["revision"] == rows[-1]["revision"]
 
 
 class TestVerify:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -157,6 +158,87 @@ def test_a_veto_of_a_plugin_holds_it(earned: Commands) -> None:
     config.write_text('plugins = ["our_rules"]\n' + config.read_text())
     assert "vetoed: our_rules: not on a Friday: more-rows" in earned.said("promote", "more-rows", code=3)
     assert earned.value("limits.rows") == 500
+
+
+@pytest.fixture(autouse=True)
+def _plugins_are_imported_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    sys.modules.pop("our_rules", None)
+
+
+def hooks(commands: Commands, text: str) -> None:
+    (commands.root / "our_rules.py").write_text(text)
+    config = commands.root / "causal.toml"
+    config.write_text('plugins = ["our_rules"]\n' + config.read_text())
+
+
+TOLD = """
+def noted(*words):
+    with open("told.txt", "a") as file: print(*words, file=file)
+def pytest_causal_apply(change): noted("apply", change.after)
+def pytest_causal_revert(change): noted("revert", change.after)
+def pytest_causal_transition(promotion, before, after): noted(promotion.name, before, after)
+"""
+
+
+def test_targets_and_listeners_of_plugins_follow_all_that_is_done(earned: Commands) -> None:
+    hooks(earned, TOLD)
+    earned.said("promote", "more-rows")
+    earned.said("revert")
+    earned.sessions_under(30, limits__rows=600)
+    earned.said("promote", "--set", "limits.rows=600")
+    earned.edit_overrides("limits.rows", 700)
+    earned.said("reconcile", "--file")
+    assert (earned.root / "told.txt").read_text().splitlines() == [
+        "more-rows eligible provisional",
+        "apply {'limits.rows': 800}",
+        "more-rows provisional reverted",
+        "revert {'limits.rows': 500}",
+        "by hand eligible provisional",
+        "apply {'limits.rows': 600}",
+        "by hand provisional superseded",
+    ]
+
+
+def test_a_dry_run_tells_nobody(earned: Commands) -> None:
+    hooks(earned, TOLD)
+    earned.said("promote", "more-rows", "--dry-run")
+    assert not (earned.root / "told.txt").exists()
+
+
+def test_a_target_that_cannot_be_reached_has_the_change_taken_back_and_says_so(earned: Commands) -> None:
+    hooks(earned, "def pytest_causal_apply(change): raise OSError('nobody listens')\n")
+    said = earned.said("promote", "more-rows", code=74)
+    assert (
+        "a target refused the change of P-1: our_rules could not apply P-1: OSError: nobody listens" in said
+    )
+    assert "it was taken back; mend the target" in said
+    assert (earned.value("limits.rows"), earned.states()) == (500, {"more-rows": State.REVERTED})
+    assert earned.world.store.lessons() == []
+
+
+def test_where_the_target_cannot_be_taken_back_either_both_are_said(earned: Commands) -> None:
+    hooks(
+        earned,
+        "def pytest_causal_apply(change): raise OSError('nobody listens')\n"
+        "def pytest_causal_revert(change): raise OSError('still nobody')\n",
+    )
+    said = earned.said("promote", "more-rows", code=74)
+    assert "could not apply P-1: OSError: nobody listens" in said
+    assert (
+        "P-1 was not taken back everywhere: our_rules: OSError: still nobody; take it back there by hand"
+        in said
+    )
+    assert (earned.value("limits.rows"), earned.states()) == (500, {"more-rows": State.REVERTED})
+
+
+def test_a_listener_that_fails_is_told_and_changes_nothing(earned: Commands) -> None:
+    hooks(earned, "def pytest_causal_transition(after): raise OSError('no logbook')\n")
+    for arguments in (("promote", "more-rows"), ("revert",)):
+        said = earned.said(*arguments)
+        assert "our_rules: pytest_causal_transition failed: OSError: no logbook" in said
+    assert earned.states() == {"more-rows": State.REVERTED}
 
 
 class TestByHand:

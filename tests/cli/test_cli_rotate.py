@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -241,6 +242,31 @@ def test_progress_is_shown_on_a_terminal_only(project, soak) -> None:
     assert b" of 4" in shown
     assert b"left" in shown
     assert b"\x1b" not in done.stdout
+
+
+def test_an_interrupted_rotation_says_so_and_exits_75_and_the_next_one_finishes(project, soak) -> None:
+    before = names(soak)
+    program = """
+import os, signal
+from pytest_causal.artifacts import frame
+from pytest_causal.cli.main import causal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+real = frame.write_frame
+def interrupted(*arguments, **options):
+    written = real(*arguments, **options)
+    os.kill(os.getpid(), signal.SIGINT)
+    return written
+frame.write_frame = interrupted
+causal.main(["rotate", "--keep-latest", "13"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=project.root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (75, 1)
+    assert "interrupted: every file is there" in done.stderr
+    assert names(soak) == before
+    assert project.causal("rotate", "--keep-latest", "13").exit_code == 0
+    assert "run.jsonl.zst" in names(soak)
 
 
 def _script() -> list[str]:

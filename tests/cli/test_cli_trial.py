@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_causal.policy.overrides import put_overrides
 from pytest_causal.store.liveness import is_alive
 from tests.actions.trial_ground import make_project
 
@@ -48,6 +49,32 @@ def test_a_pass_exits_0_and_shows_both_arms(ground: Project) -> None:
     assert "seed 3" in result.stderr
     assert "load read pool.size (observed)" in result.stdout
     assert "pass: in 5 rounds nothing was worse, and a harm of 50 % is ruled out (95 % sure)" in result.stdout
+
+
+def test_what_was_found_is_kept_with_the_promotion(ground: Project) -> None:
+    result = ground.causal("trial", "bigger", *QUICK, *program("fails"))
+    assert "recorded with P-1: causal decide bigger" in result.stderr
+    assert "P-1 bigger: tried, to be decided: pool.size: 2 -> 4" in ground.causal("status").stdout
+    words = "UTC: fail after 5 rounds: worse"
+    assert words in ground.causal("status").stdout
+    assert words in ground.causal("decide").stdout
+    (promotion,) = ground.json("status")["promotions"]
+    assert (promotion["state"], promotion["trial"]["reasons"]) == ("trial", ["worse"])
+    row = ground.parsed(ground.causal("audit", "--json").stdout)
+    ground.check_schema(row, "audit")
+    assert (row["state_after"], row["trial"]["verdict"], row["trial"]["seed"]) == ("trial", "fail", 3)
+    decided = ground.parsed(ground.causal("decide", "bigger", "--json").stdout)
+    ground.check_schema(decided, "decision")
+    assert decided["rules"][0]["trial"]["rounds"] == 5
+
+
+def test_what_cannot_be_kept_is_said_and_what_was_found_still_stands(ground: Project) -> None:
+    (ground.root / ".causal").mkdir()
+    put_overrides(ground.root / ".causal" / "runtime_overrides.json", 1, {"pool.size": 3}, {})
+    result = ground.causal("trial", "bigger", *QUICK, *program("honest"))
+    assert result.exit_code == 0, result.output
+    assert "the trial is not recorded with its promotion: " in result.stderr
+    assert "causal reconcile" in result.stderr
 
 
 def test_a_failure_exits_1(ground: Project) -> None:

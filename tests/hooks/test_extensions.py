@@ -230,3 +230,19 @@ def test_a_target_that_refuses_has_the_change_taken_back_and_the_run_is_as_it_wa
     assert "a target refused" in result.stdout
     assert "nobody listens" in inner.causal("audit", "--json")
     assert '"rows": 20' not in live_rows(inner)
+
+
+def test_an_automatic_revert_that_a_target_cannot_follow_is_done_and_told(inner) -> None:
+    (inner.root / "causal.toml").write_text(AUTO)
+    inner.write(
+        conftest="def pytest_causal_revert(change): raise OSError('nobody listens')\n", test_it=READING
+    )
+    inner.run()
+    assert '"rows": 20' in live_rows(inner)
+    inner.write(test_it="def test_it(causal_policy): assert causal_policy['rows'] < 20\n")
+    result = inner.run()
+    assert result.returncode == 1
+    assert "nobody listens" in result.stdout
+    assert "not reviewed" not in result.stdout
+    assert '"rows": 20' not in live_rows(inner)
+    assert "provisional -> reverted" in inner.causal("audit")

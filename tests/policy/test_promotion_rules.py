@@ -253,7 +253,9 @@ class TestLadder:
     def test_no_rung(self, rules: Rules) -> None:
         with pytest.raises(ConfigError, match="bold is no rung of the ladder; rungs: calm, usual"):
             self.change(rules, "calm", "bold", '["calm", "usual"]')
-        with pytest.raises(ConfigError, match="it has none: set ladder"):
+        with pytest.raises(
+            ConfigError, match="bold is to be reached by a ladder, and there is none; list profiles"
+        ):
             self.change(rules, "calm", "bold", "[]")
 
     def test_below_the_ladder_only_the_first_rung_is_next(self, rules: Rules) -> None:

@@ -37,26 +37,26 @@ TESTED_ELSEWHERE = {
         "a part of the SQLite store, whose tests are the contract suite and the fault tests in tests/store",
     ),
     **dict.fromkeys(
-        (
-            *("actions.audit", "actions.case", "actions.context", "actions.evaluate", "actions.promote"),
-            *("actions.reconcile", "actions.revert", "actions.watching", "hooks.reviewing"),
-        ),
+        ("actions.evaluate", "actions.promote", "actions.reconcile"),
         "a step of one act or one review; tests/actions/test_act, test_review and test_promotion_machine take them all",
     ),
-    **dict.fromkeys(
-        (
-            *("actions.adhoc", "actions.decision_record", "actions.kill_switch", "actions.proposal"),
-            *("actions.retire", "actions.rule_check", "cli.acting", "views.audit_rows", "views.lesson_list"),
-        ),
-        "a part of one command, which tests/cli runs whole, with what it shows",
-    ),
-    **dict.fromkeys(
-        ("model.audit", "model.change", "model.promotion", "model.signal"),
-        "records whose rules are tested where they decide: tests/rules and tests/actions",
-    ),
+    "model.audit": "records without a rule of their own, which tests/actions/test_act makes and reads",
     "store.interface": "a protocol; the contract suite in tests/store holds every backend to it",
 }
 """Modules without a test file of their own, each with the reason."""
+
+
+SOAK_TESTED_ELSEWHERE = {
+    "alone": "what its two commands share: test_config_manager and test_artifact_manager call them",
+    "http_ask": "the one question of a workload, which test_workload_http asks of real servers",
+    "identity": "what a plan stands on; test_loop refuses and resumes by it, test_soak_command begins by it",
+    "run": "the beginning, the resuming and the end of a run are what test_loop and test_soak_kills are about",
+    "simulation": "the clock of the tests of the loop themselves",
+    "tuning": "rules and guards put together: test_loop, test_rules_file and the smoke suite",
+    "verify_legacy": "test_legacy puts it to the runs of the predecessor",
+    "workload_mock": "a market under the policy that it reads: test_mock_market and the smoke suite",
+}
+"""Modules of the soak toolkit without a test file of their own, each with the reason."""
 
 
 def modules() -> list[str]:
@@ -89,6 +89,16 @@ def test_no_exception_is_out_of_date() -> None:
     assert set(TESTED_ELSEWHERE) <= {
         module for module, name in expected_names().items() if name not in present
     }
+
+
+def test_every_module_of_the_soak_toolkit_has_a_test_file_of_its_name() -> None:
+    present = {path.name for path in (ROOT / "tests" / "soak").glob("test_*.py")}
+    missing = {
+        path.stem
+        for path in (ROOT / "tools" / "soak").glob("*.py")
+        if not {f"test_{path.stem}.py", f"test_soak_{path.stem}.py"} & present
+    }
+    assert missing == set(SOAK_TESTED_ELSEWHERE)
 
 
 def test_names_of_test_files_are_unique() -> None:

@@ -209,6 +209,12 @@ def test_m8_arms_that_fail_equally_often_are_not_worse(mine: int, control: int, 
     assert not is_worse(Arm(mine, mine), Arm())
 
 
+@pytest.mark.parametrize(("failures", "is_it"), [(0, False), (1, False), (60, True), (10**6, True)])
+def test_m8_a_million_runs_are_compared_with_a_million(failures: int, is_it: bool) -> None:
+    assert is_worse(Arm(10**6, failures), Arm(10**6, 0)) is is_it
+    assert 0.0 <= fisher_upper(Arm(10**6, failures), Arm(10**6, 0)) <= 1.0
+
+
 def test_a_decision_depends_on_its_case_alone() -> None:
     whole = case(*VERDICTS.values(), unmatched=("gone",), limits=(MetricLimit("x", max=1),))
     assert judge_candidate(whole) == judge_candidate(whole)

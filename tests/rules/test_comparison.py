@@ -88,7 +88,7 @@ def test_what_varies_too_much_is_neither_shown_nor_ruled_out() -> None:
 
 
 @pytest.mark.parametrize("better", [Better.LOWER, Better.HIGHER])
-def test_a_control_of_zero_is_never_divided_by(better: Better) -> None:
+def test_m8_a_control_of_zero_is_never_divided_by(better: Better) -> None:
     harm = 1.0 if better is Better.LOWER else -1.0
     pairs: list[Pair] = [(0.0, harm)] * 8
     assert compare_metric(pairs, better, DEMANDS, chance()).finding is Finding.WORSE
@@ -112,7 +112,7 @@ def test_m10_no_data_is_inconclusive(pairs: list[Pair]) -> None:
         assert (seen.rounds, seen.finding, seen.lack) == (0, Finding.INCONCLUSIVE, Lack.NO_DATA)
 
 
-def test_numbers_at_the_edge_of_what_floats_hold_are_no_measurements() -> None:
+def test_m8_numbers_at_the_edge_of_what_floats_hold_are_no_measurements() -> None:
     seen = compare_metric([(1e308, -1e308)] * 20, Better.LOWER, DEMANDS, chance())
     assert seen.lack is Lack.NO_DATA
 

@@ -64,6 +64,15 @@ def test_a_lock_is_opened_before_anything_else_happens() -> None:
 
 
 @given(st.sampled_from(Verdict), st.booleans(), st.booleans())
+def test_a_trial_that_did_not_fail_changes_only_what_is_not_earned_yet(
+    verdict: Verdict, is_locked: bool, is_held: bool
+) -> None:
+    untried = state_for(verdict, is_locked=is_locked, is_held=is_held)
+    tried = state_for(verdict, is_locked=is_locked, is_held=is_held, is_tried=True)
+    assert tried is (State.TRIAL if untried is State.PROPOSED else untried)
+
+
+@given(st.sampled_from(Verdict), st.booleans(), st.booleans())
 def test_only_an_eligible_verdict_that_nothing_stops_is_eligible(
     verdict: Verdict, is_locked: bool, is_held: bool
 ) -> None:

@@ -45,7 +45,7 @@ def test_a_name_that_stayed_is_no_rename() -> None:
     assert suggest_renames(["t.py::test_a", "t.py::test_ab"], ["t.py::test_a"]) == []
 
 
-def test_the_best_pairs_win_and_each_name_is_used_once() -> None:
+def test_m15_the_best_pairs_win_and_each_name_is_used_once() -> None:
     found = suggest_renames(
         ["t.py::test_load_1", "t.py::test_load_12"], ["t.py::test_load_123", "t.py::test_load_x"]
     )
@@ -90,7 +90,9 @@ names = st.sampled_from(
 @given(
     st.lists(names | st.text(max_size=12), max_size=12), st.lists(names | st.text(max_size=12), max_size=12)
 )
-def test_suggestions_join_only_what_vanished_with_what_is_new(vanished: list[str], new: list[str]) -> None:
+def test_m15_suggestions_join_only_what_vanished_with_what_is_new(
+    vanished: list[str], new: list[str]
+) -> None:
     found = suggest_renames(vanished, new)
     assert found == suggest_renames(vanished[::-1], new[::-1])
     old_names, new_names = [pair.old for pair in found], [pair.new for pair in found]

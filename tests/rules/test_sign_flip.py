@@ -57,7 +57,7 @@ def test_the_other_sign_exchanges_the_sides(differences: list[float]) -> None:
     assert other.low == (None if found.high is None else -found.high)
 
 
-def test_too_few_pairs_have_no_bound() -> None:
+def test_m8_too_few_pairs_have_no_bound() -> None:
     assert sign_flip([1.0] * 4, 0.05, RNG)[3:] == (None, None)
     assert sign_flip([1.0] * 5, 0.05, RNG)[3:] == (1.0, 1.0)
 
@@ -72,7 +72,7 @@ def test_the_fewest_pairs_are_those_that_can_reach_alpha(alpha: float, pairs: in
     )
 
 
-def test_rounding_does_not_break_ties() -> None:
+def test_m8_rounding_does_not_break_ties() -> None:
     found = sign_flip([0.1, 0.2, -0.3], 0.05, RNG)  # 0.1 + 0.2 - 0.3 is not zero in floats
     assert (found.p_above, found.p_below) == by_brute_force([1.0, 2.0, -3.0])
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_causal.model.promotion import Trigger
-from pytest_causal.rules.watch import FEWEST_FOR_MEAN, Fired, Health, Watched, watch
+from pytest_causal.rules.watch import FEWEST_FOR_MEAN, Fired, Health, Watched, mean, watch
 
 RATE = Trigger("failure_rate", max=0.2)
 SLOWER = Trigger("seconds", max_increase=0.5)
@@ -27,6 +27,12 @@ def test_a_session_within_the_limit_is_well() -> None:
 def test_one_session_beyond_an_absolute_limit_is_enough() -> None:
     watched = watch([RATE], [{"failure_rate": 0.0}, {"failure_rate": 0.21}], {})
     assert watched == Watched(Health.CRITICAL, (Fired("failure_rate", "max", 0.21, 0.2),))
+
+
+def test_a_limit_of_zero_is_a_limit() -> None:
+    assert watch([Trigger("failure_rate", max=0.0)], [{"failure_rate": 0.01}], {}).health is Health.CRITICAL
+    assert watch([Trigger("taken", min=0.0)], [{"taken": -1.0}], {}).health is Health.CRITICAL
+    assert watch([Trigger("x", max=0.0, min=0.0)], [{"x": 0.0}], {}).health is Health.OK
 
 
 def test_only_the_newest_session_is_held_to_an_absolute_limit() -> None:
@@ -81,7 +87,25 @@ def test_a_baseline_below_zero_is_compared_by_its_size() -> None:
 def test_m8_without_a_baseline_to_compare_with_no_relative_limit_fires(before: float | None) -> None:
     trigger = Trigger("x", max_increase=0.1, max_decrease=0.1)
     for value in (1e9, -1e9):
-        assert watch([trigger], [{"x": value}] * 5, {"x": before}).fired == ()
+        watched = watch([trigger], [{"x": value}] * 5, {"x": before})
+        assert watched == (Watched(Health.OK) if before == 0 else Watched(Health.INSUFFICIENT, silent=("x",)))
+
+
+@pytest.mark.parametrize("sessions", [FEWEST_FOR_MEAN, 1_000_000])
+@pytest.mark.parametrize(("value", "health"), [(10.0, Health.OK), (10.5, Health.CRITICAL)])
+def test_m8_a_baseline_without_any_spread_is_compared_all_the_same(
+    sessions: int, value: float, health: Health
+) -> None:
+    watched = watch([Trigger("x", max_increase=0.04)], [{"x": value}] * sessions, {"x": 10.0})
+    assert watched.health is health
+
+
+@pytest.mark.parametrize("value", [1.7e308, -1.7e308])
+def test_m8_a_sum_that_no_float_holds_is_no_all_clear(value: float) -> None:
+    trigger = Trigger("x", max_increase=0.1, max_decrease=0.1)
+    assert mean([value] * FEWEST_FOR_MEAN) is None
+    watched = watch([trigger], [{"x": value}] * FEWEST_FOR_MEAN, {"x": 1.0})
+    assert watched == Watched(Health.INSUFFICIENT, silent=("x",))
 
 
 signals = st.dictionaries(st.sampled_from("abc"), st.none() | st.floats(width=32), max_size=3)

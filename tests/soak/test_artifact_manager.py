@@ -1,3 +1,5 @@
+"""The artifact manager with the options of old. The predecessor's defects (D) carry their numbers."""
+
 from __future__ import annotations
 
 import json
@@ -35,19 +37,19 @@ def left(soak: Path) -> set[int]:
     return {int(path.stem.rpartition("_")[2]) for path in soak.rglob("ITER_SUMMARY_*.json")}
 
 
-def test_r1_the_options_of_old_keep_the_latest_by_number_although_all_times_are_equal(soak: Path) -> None:
+def test_r1_d20_the_options_of_old_keep_the_latest_by_number_although_all_times_are_equal(soak: Path) -> None:
     result = manage("--path", "soak", "--ttl-days", "7", "--max-size-mb", "900", "--keep-latest", "100")
     assert result.exit_code == 0, result.stderr
     assert left(soak) == set(range(21, 121))
     assert "archived 20, deleted 0" in result.stdout.splitlines()[-1]
 
 
-def test_r5_a_negative_number_deletes_nothing(soak: Path) -> None:
+def test_r5_d23_a_negative_number_deletes_nothing(soak: Path) -> None:
     assert manage("--path", "soak", "--keep-latest", "-1").exit_code == 64
     assert left(soak) == set(range(1, 121))
 
 
-def test_a_dry_run_says_what_would_be_done_and_changes_nothing(soak: Path) -> None:
+def test_d22_a_dry_run_says_what_would_be_done_and_changes_nothing(soak: Path) -> None:
     result = manage("--path", "soak", "--dry-run", "--json", "--preset", "development")
     (root,) = json.loads(result.stdout)["roots"]
     assert sum(each["action"] == "archive" for each in root["plan"]["files"]) == 70
@@ -55,7 +57,7 @@ def test_a_dry_run_says_what_would_be_done_and_changes_nothing(soak: Path) -> No
     assert not (soak / "rotation").exists()
 
 
-def test_a_truncated_archive_of_a_killed_run_stands_in_nobodys_way(soak: Path) -> None:
+def test_d21_a_truncated_archive_of_a_killed_run_stands_in_nobodys_way(soak: Path) -> None:
     journal = soak / "latest" / "run.jsonl"
     journal.write_text("line\n" * 50_000)
     then = time.time() - 8 * 86_400

@@ -88,6 +88,13 @@ def test_a_project_with_a_policy_of_its_own_does_not_get_ours(root: Path) -> Non
     assert shown("--show", "--profile", "p")["values"] == {"mine": 2}
 
 
+def test_bounds_of_a_project_without_a_policy_hold_over_ours(root: Path) -> None:
+    (root / "causal.toml").write_text('[bounds]\n"quoting.min_interval_ms" = { min = 70, max = 76 }\n')
+    settings = with_own_defaults(resolve_settings(flags={"profile": "steady_safe"}, env={}, root=root))
+    bound = resolve_policy(settings, cli=[], env={}, root=root).bounds["quoting.min_interval_ms"]
+    assert (bound.min, bound.max) == (70, 76)
+
+
 @pytest.mark.parametrize(
     "arguments", [[], ["--show"], ["--precedence"], ["--profile", "steady_safe"], ["stray"]]
 )

@@ -342,6 +342,25 @@ def test_d5_72_hours_are_72_hours_of_iterations(bench) -> None:
     assert len(list(bench.folder().glob("ITER_SUMMARY_*.json"))) == 864
 
 
+def test_d29_the_times_that_are_told_add_up_to_the_whole(bench, scripted, measured) -> None:
+    def working(task: Any) -> Any:
+        bench.clock.pass_by(3.0)
+        return measured()
+
+    bench.begin(scripted(working), iterations=4, sleep_seconds=10.0)
+    told = [bench.summary(number)["volatile"] for number in (1, 2, 3, 4)]
+    assert [each["workload_seconds"] for each in told] == [3.0] * 4
+    worked = sum(each["workload_seconds"] + each["runner_seconds"] for each in told)
+    assert told[-1]["elapsed_seconds"] == worked + bench.clock.slept_seconds == 33.0
+
+
+def test_d28_a_run_that_cannot_fit_into_its_budget_is_refused(bench) -> None:
+    with pytest.raises(UsageError, match="7 iterations, one every 10 s, take 60 s, and the budget is 60 s"):
+        bench.begin(iterations=7, sleep_seconds=10.0, budget_seconds=60.0)
+    assert not bench.folder().exists()
+    assert bench.begin(iterations=6, sleep_seconds=10.0, budget_seconds=60.0).ended == "planned"
+
+
 def test_k19_what_the_budget_cuts_off_does_not_count(bench, scripted, measured) -> None:
     def working(task: Any) -> Any:
         bench.clock.pass_by(min(40.0, task.timeout_seconds))
@@ -417,7 +436,7 @@ def test_k3_a_resume_under_another_version_or_value_is_refused(bench, monkeypatc
 
 def test_k3_beginning_a_run_again_with_another_seed_is_refused_with_a_diff(bench) -> None:
     bench.begin(seed=7)
-    with pytest.raises(ChangedPlanError, match="seed: was 7, is 8"):
+    with pytest.raises(UsageError, match=r"begun already, with another plan: .*; seed: was 7, is 8"):
         bench.begin(seed=8)
     with pytest.raises(UsageError, match="was begun already"):
         bench.begin(seed=7)

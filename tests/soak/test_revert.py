@@ -1,5 +1,10 @@
+"""Putting back what a run has changed, and nothing else."""
+
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,14 +12,14 @@ import pytest
 from pytest_causal.errors import ExitCode
 from tools.soak.journal import Journal, Step
 from tools.soak.lease import LeaseHeldError, lease
-from tools.soak.parameters import SafetyStopError
+from tools.soak.parameters import Author, SafetyStopError, restore
 from tools.soak.revert import revert
 from tools.soak.verify import verify
 
 
 @pytest.fixture
-def stopped(bench, measured) -> Any:
-    """A run that was interrupted in its ninth iteration: the good ones ended with the fifth, values moved on since."""
+def stop(bench, measured) -> Callable[..., Any]:
+    """Make a run that was interrupted in its ninth iteration: five were good, values moved on since."""
 
     def answer(task: Any) -> Any:
         if task.iteration == 8:
@@ -24,11 +29,20 @@ def stopped(bench, measured) -> Any:
             return measured({"risk_ratio": 0.9})
         return measured({"slippage_bps_p95": 2.6})
 
-    workload = type("Stopping", (), {"measure": staticmethod(answer)})()
-    assert bench.begin(workload, iterations=20, auto_tune=True).exit_code == ExitCode.BUSY
-    bench.good = bench.summary(5)["values"]
-    assert bench.progress().planned["values"] != bench.good, "something is there to revert"
-    return bench
+    def run(**changes: Any) -> Any:
+        workload = type("Stopping", (), {"measure": staticmethod(answer)})()
+        ending = bench.begin(workload, iterations=20, auto_tune=True, **changes)
+        assert ending.exit_code == ExitCode.BUSY
+        bench.good = bench.summary(5)["values"]
+        assert bench.progress().planned["values"] != bench.good, "something is there to revert"
+        return bench
+
+    return run
+
+
+@pytest.fixture
+def stopped(stop) -> Any:
+    return stop()
 
 
 def in_force(bench: Any) -> dict[str, Any]:
@@ -48,6 +62,18 @@ def test_k12_the_last_good_values_are_put_back(stopped) -> None:
 def test_the_values_of_the_beginning_are_put_back_on_request(stopped) -> None:
     revert("a", stopped.out, stopped.clock, to_base=True)
     assert in_force(stopped) == stopped.progress().plan.values
+
+
+@pytest.mark.parametrize("to_base", [False, True])
+def test_d30_what_others_had_changed_before_is_not_taken_back(stop, tmp_path: Path, to_base: bool) -> None:
+    shared = tmp_path / "shared.json"
+    restore(shared, {"impact.max_delta_ratio": 0.13}, Author(by="a promotion", at="2026-01-01T00:00:00Z"))
+    stopped = stop(overrides=str(shared))
+    revert("a", stopped.out, stopped.clock, to_base=to_base)
+    left = json.loads(shared.read_text("utf-8"))
+    assert left["values"]["impact"]["max_delta_ratio"] == 0.13
+    began = {**stopped.progress().plan.values, "impact.max_delta_ratio": 0.13}
+    assert in_force(stopped) == (began if to_base else stopped.good)
 
 
 def test_a_revert_done_again_changes_nothing(stopped) -> None:

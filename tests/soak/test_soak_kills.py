@@ -1,4 +1,8 @@
-"""Runs that are killed, with SIGKILL, at every step there is, and go on: in processes of their own."""
+"""Runs that are killed, with SIGKILL, at every step there is, and go on: in processes of their own.
+
+``SOAK_KILL_ROUNDS`` (1) says how often each line of the journal is gone through. A run has six iterations, so that
+17 rounds kill it 102 times in each state, in each of three ways.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import random
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,38 +29,49 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[2]
 CHILD = Path(__file__).parent / "children" / "killed_soak.py"
+ROUNDS = int(os.environ.get("SOAK_KILL_ROUNDS", "1"))
 LINES = 38
 """Lines that the child's journal has when nothing kills it: BEGUN, six for each of six iterations, FINISHED."""
-
-
-def start(out: Path, where: str, line: int, how: str) -> subprocess.Popen[bytes]:
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    return subprocess.Popen(
-        [sys.executable, str(CHILD), str(out), "a", where, str(line), how],
-        cwd=out.parent,
-        env={**os.environ, "PYTHONPATH": path},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-
-
-def run(out: Path, where: str, line: int, how: str) -> int:
-    process = start(out, where, line, how)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode in (0, -signal.SIGKILL), error.decode()
-    return process.returncode
+Order = Callable[..., int]
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def order() -> Iterator[Order]:
+    """Give an order to ``killed_soak.py``; return how the process that did it ended, 0 or -9."""
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen(
+        [sys.executable, str(CHILD)],
+        env={**os.environ, "PYTHONPATH": path},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        orders, answers = server.stdin, server.stdout
+        assert orders is not None
+        assert answers is not None
+
+        def give(out: Path, how: str, where: str = "after", line: int = 0, kill_after: int = 0) -> int:
+            orders.write(json.dumps([str(out), how, where, line, kill_after]) + "\n")
+            orders.flush()
+            code = int(answers.readline())
+            assert code in (0, -signal.SIGKILL)
+            return code
+
+        yield give
+        orders.close()
+        assert server.wait(timeout=60) == 0
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory, order: Order) -> dict[str, Any]:
     out = tmp_path_factory.mktemp("whole") / "soak"
-    assert run(out, "after", 0, "begin") == 0
+    assert order(out, "begin") == 0
     assert sum(1 for _ in read_journal(out / "a" / "journal.jsonl")) == LINES
     return artifacts(out / "a")
 
 
-def artifacts(folder: Path) -> dict[str, Any]:
-    """Return the artifacts of a run without what is declared to differ."""
+def artifacts(folder: Path) -> dict[str, str]:
+    """Return the text of the artifacts of a run without what is declared to differ."""
     found = {}
     for path in sorted(folder.glob("*.json")):
         data = json.loads(path.read_bytes())
@@ -77,50 +92,49 @@ def check(out: Path, expected: dict[str, Any]) -> None:
     assert verify(folder).found == ()
 
 
+@pytest.mark.parametrize("round_number", range(ROUNDS))
 @pytest.mark.parametrize("where", ["before", "torn", "after"])
-@pytest.mark.parametrize("line", range(2, LINES + 1, 1))
 def test_k1_d15_killed_at_every_step_it_goes_on_as_if_nothing_had_happened(
-    tmp_path: Path, where: str, line: int, uninterrupted: dict[str, Any]
+    tmp_path: Path, order: Order, uninterrupted: dict[str, Any], where: str, round_number: int
+) -> None:
+    for line in range(2, LINES + 1):
+        out = tmp_path / str(line) / "soak"
+        assert order(out, "begin", where, line) == -signal.SIGKILL
+        before = replay(read_journal(out / "a" / "journal.jsonl"))
+        assert (before.finished is not None) == (line == LINES and where == "after")
+        assert order(out, "resume") == 0
+        check(out, uninterrupted)
+
+
+@pytest.mark.parametrize("round_number", range(ROUNDS))
+@pytest.mark.parametrize("where", ["before", "torn", "after"])
+def test_k2_killed_in_each_of_ten_resumes(
+    tmp_path: Path, order: Order, uninterrupted: dict[str, Any], where: str, round_number: int
 ) -> None:
     out = tmp_path / "soak"
-    assert run(out, where, line, "begin") == -signal.SIGKILL
-    before = replay(read_journal(out / "a" / "journal.jsonl"))
-    assert (before.finished is not None) == (line == LINES and where == "after")
-    assert run(out, "after", 0, "resume") == 0
-    check(out, uninterrupted)
-
-
-@pytest.mark.parametrize("where", ["before", "torn", "after"])
-def test_k2_killed_in_each_of_ten_resumes(tmp_path: Path, where: str, uninterrupted: dict[str, Any]) -> None:
-    out = tmp_path / "soak"
-    assert run(out, where, 3, "begin") == -signal.SIGKILL
+    assert order(out, "begin", where, 3 + round_number % 6) == -signal.SIGKILL
     for killed in range(10):
-        assert run(out, where, 2 + killed % 4, "resume") == -signal.SIGKILL
-    assert run(out, "after", 0, "resume") == 0
+        assert order(out, "resume", where, 2 + killed % 4) == -signal.SIGKILL
+    assert order(out, "resume") == 0
     check(out, uninterrupted)
 
 
-def test_k1_killed_at_random_moments(tmp_path: Path, uninterrupted: dict[str, Any]) -> None:
-    chance = random.Random(1)
-    (tmp_path / "timed").mkdir()
-    began = time.monotonic()
-    assert run(tmp_path / "timed" / "soak", "after", 0, "begin") == 0
-    takes_seconds = time.monotonic() - began
-    kills = 0
-    for round_number in range(10):
-        out = tmp_path / str(round_number) / "soak"
-        out.parent.mkdir()
-        how = "begin"
+@pytest.mark.parametrize("round_number", range(ROUNDS))
+def test_k1_killed_at_random_moments(
+    tmp_path: Path, order: Order, uninterrupted: dict[str, Any], round_number: int
+) -> None:
+    """Where a kill comes is chance here: in a write, between two, in the making of an artifact."""
+    chance = random.Random(round_number)
+    kills = interrupted = 0
+    for soak in range(5):
+        out = tmp_path / str(soak) / "soak"
+        journal, how = out / "a" / "journal.jsonl", "begin"
         for _ in range(8):
-            process = start(out, "after", 0, how)
-            time.sleep(chance.uniform(0.5, 1.0) * takes_seconds)
-            process.kill()
-            process.communicate()
-            kills += process.returncode == -signal.SIGKILL
-            journal = out / "a" / "journal.jsonl"
-            how = "resume" if journal.exists() and journal.stat().st_size else "begin"
-        if how == "begin":
-            continue
-        assert run(out, "after", 0, "resume") == 0
+            kills += order(out, how, kill_after=chance.randint(1, 15_000)) == -signal.SIGKILL
+            if journal.exists() and list(read_journal(journal)):
+                how = "resume"
+        interrupted += how == "resume" and replay(read_journal(journal)).resumes > 0
+        assert order(out, how) == 0
         check(out, uninterrupted)
-    assert kills > 10
+    assert kills >= 5
+    assert interrupted >= 2, "some were killed on their way"

@@ -10,7 +10,6 @@ import pytest
 
 from pytest_causal.model.run import Read
 from tools.soak.plots import MAX_POINTS, Level, Point, line_plot
-from tools.soak.prometheus import MAX_LABELS, prometheus_text, sample_line
 from tools.soak.report import html_report, markdown_report
 from tools.soak.trend import Series
 
@@ -96,7 +95,7 @@ def test_the_summary_of_a_job_is_a_table_whose_cells_hold(tuned) -> None:
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert any("net\\_bps" in row for row in rows)
     counts = {len(re.findall(r"(?<!\\)\|", row)) for row in rows}
-    assert counts == {3, 4, 7}, "two columns, three and six"
+    assert counts == {3, 4, 8}, "two columns, three and seven"
 
 
 def test_an_unfinished_run_has_a_report(bench, measured) -> None:
@@ -106,7 +105,7 @@ def test_an_unfinished_run_has_a_report(bench, measured) -> None:
         return measured(problem="interrupted" if task.iteration == 3 else "")
 
     bench.begin(type("Stopping", (), {"measure": staticmethod(answer)})(), iterations=9)
-    assert "not ended" in Page(html_report(bench.folder())).text
+    assert "has not ended" in Page(html_report(bench.folder())).text
 
 
 def test_a_plot_of_a_long_series_is_bounded_and_keeps_its_peaks() -> None:
@@ -124,6 +123,39 @@ def test_a_gap_stays_a_gap_and_a_far_limit_does_not_flatten_the_line() -> None:
     assert text.count('class="line"') == 2
     assert "1e+09" not in text
     assert "soft_max 2.5" in text
+
+
+def test_what_is_set_is_drawn_in_steps_and_what_is_measured_is_not() -> None:
+    points = [Point(1, 10.0), Point(2, 20.0)]
+    (stepped,) = re.findall(r'class="line" d="([^"]+)"', line_plot(points, title="it", is_stepped=True))
+    (measured,) = re.findall(r'class="line" d="([^"]+)"', line_plot(points, title="it"))
+    assert re.fullmatch(r"M[\d. ]+H[\d.]+V[\d.]+", stepped)
+    assert re.fullmatch(r"M[\d. ]+L[\d. ]+", measured)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((0.9, 0.95), {"0.9", "0.92", "0.94"}),
+        ((180, 420), {"200", "300", "400"}),
+        ((-7.5, 4), {"-5", "0"}),
+    ],
+)
+def test_axes_have_round_numbers_and_whole_iterations(
+    values: tuple[float, float], expected: set[str]
+) -> None:
+    text = line_plot([Point(1, values[0]), Point(7, values[1])], title="it")
+    numbers = {html.unescape(each) for each in re.findall(r"<text [^>]*>([^<]+)</text>", text)}
+    assert expected <= numbers
+    assert {"2", "4", "6"} <= numbers
+    assert "1.5" not in numbers
+
+
+def test_the_limits_say_in_how_many_steady_iterations_they_were_broken(tuned) -> None:
+    page = html_report(tuned.folder())
+    (row,) = re.findall(r"<tr><td>net_bps</td>.*?</tr>", page)
+    counts = dict(reversed(each.split()) for each in re.findall(r"<td>([^<]*)</td></tr>", row)[0].split(", "))
+    assert sum(map(int, counts.values())) == 10, "twelve iterations, two of them warm-up"
 
 
 @pytest.mark.parametrize("points", [[], [Point(1, None)]])
@@ -144,28 +176,3 @@ def test_a_series_is_bounded() -> None:
         series.add(number, 1.0 if number != 50_001 else 9.0)
     assert len(series.points) < 2000
     assert max(point.y or 0 for point in series.points) == 9.0
-
-
-def test_k25_labels_cannot_make_lines_or_names_of_their_own(bench, scripted, measured) -> None:
-    hostile = 'a"} 1\nfake_metric{x="\\'
-    bench.begin(scripted(lambda task: measured({hostile: 1.0, "broken": None})), iterations=1)
-    lines = prometheus_text(bench.folder()).splitlines()
-    pattern = re.compile(
-        r'[a-z_]+\{([a-z]+="([^"\\\n]|\\[\\"n])*",?)+\} (NaN|[-+0-9.e]+)|# (HELP|TYPE) [a-z_]+ .*'
-    )
-    assert [line for line in lines if not pattern.fullmatch(line)] == []
-    assert not [line for line in lines if line.startswith("fake_metric")]
-    assert any('metric="broken"' in line and line.endswith(" NaN") for line in lines)
-
-
-def test_k25_labels_are_capped_and_the_rest_counted(bench, scripted, measured) -> None:
-    many = {f"m{number:03}": float(number) for number in range(150)}
-    bench.begin(scripted(lambda task: measured(many)), iterations=1)
-    text = prometheus_text(bench.folder())
-    assert text.count("\nsoak_metric{") == MAX_LABELS
-    assert re.search(r"^soak_labels_left_out\{.*\} 54", text, flags=re.MULTILINE), "150 and 4, less 100"
-
-
-@pytest.mark.parametrize(("value", "shown"), [(float("inf"), "+Inf"), (float("-inf"), "-Inf"), (None, "NaN")])
-def test_k25_what_is_no_number_is_written_legally(value: float | None, shown: str) -> None:
-    assert sample_line("m", {"a": "b"}, value) == f'm{{a="b"}} {shown}\n'

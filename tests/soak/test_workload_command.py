@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from pytest_causal.actions.processes import MARK
 from pytest_causal.model.run import Read, ReadHow
 from tools.soak.interruption import Interruption
 from tools.soak.measurement import Measurement
-from tools.soak.processes import MARK, OUTPUT_BYTES
 from tools.soak.workload_command import CommandWorkload
 from tools.soak.workloads import Task
 
@@ -85,46 +85,51 @@ def test_a_program_that_used_other_values_than_it_was_given_is_told_on(measure) 
 @pytest.mark.parametrize(
     ("program", "problem"),
     [
-        ("pass", "no answer: the result file was not written"),
-        (
-            'open(os.environ["CAUSAL_RESULT_FILE"], "w").write("{")',
-            "no answer: the result file cannot be read",
-        ),
+        ("pass", "it did not answer"),
+        ('open(os.environ["CAUSAL_RESULT_FILE"], "w").write("{")', "the answer:1"),
         ('open(os.environ["CAUSAL_RESULT_FILE"], "w").write("[]")', "not a JSON object"),
-        ('open(os.environ["CAUSAL_RESULT_FILE"], "w").write("{}")', 'no "metrics"'),
-        ('open(os.environ["CAUSAL_RESULT_FILE"], "w").write(" " * 2_000_000)', "more than 1000000 bytes"),
-        ('os.symlink("/etc/passwd", os.environ["CAUSAL_RESULT_FILE"])', "cannot be read"),
-        ('os.mkfifo(os.environ["CAUSAL_RESULT_FILE"])', "cannot be read"),
-        ('answer({"rows": 1}, [])', 'the "policy" of the result cannot be used'),
+        ('open(os.environ["CAUSAL_RESULT_FILE"], "w").write("{}")', "the answer has no metrics"),
+        ('open(os.environ["CAUSAL_RESULT_FILE"], "w").write(" " * 2_000_000)', "larger than 1,000,000 bytes"),
+        ('os.symlink("/etc/passwd", os.environ["CAUSAL_RESULT_FILE"])', "the answer is a link"),
+        ('os.mkfifo(os.environ["CAUSAL_RESULT_FILE"])', "the answer is not a regular file"),
+        ('answer({"rows": 1}, [])', "the answer's policy is []"),
+        ('answer({"rows": 1}, {"limits.rowz": 10})', "there is no 'limits.rowz' in the policy"),
     ],
-    ids=["none", "no json", "list", "no metrics", "huge", "link", "pipe", "no policy"],
+    ids=["none", "no json", "list", "no metrics", "huge", "link", "pipe", "no policy", "unknown path"],
 )
 def test_k13_k15_what_is_no_answer_is_a_problem(measure, program: str, problem: str) -> None:
     assert problem in measure(program).problem
 
 
-@pytest.mark.parametrize("value", ["null", "NaN", "Infinity", '"0"'])
+@pytest.mark.parametrize("value", ["null", '"0"', "[1]"])
 def test_k13_a_metric_that_is_no_number_has_no_value(measure, value: str) -> None:
     text = f'{{"metrics": {{"rows": {value}}}}}'
     found = measure(f"open(os.environ['CAUSAL_RESULT_FILE'], 'w').write({text!r})")
     assert found.metrics["rows"].value is None
 
 
+@pytest.mark.parametrize("value", ["NaN", "Infinity"])
+def test_k13_what_json_has_no_word_for_spoils_the_answer(measure, value: str) -> None:
+    text = f'{{"metrics": {{"rows": {value}}}}}'
+    found = measure(f"open(os.environ['CAUSAL_RESULT_FILE'], 'w').write({text!r})")
+    assert (dict(found.metrics), value in found.problem) == ({}, True)
+
+
 def test_k13_an_answer_of_before_is_not_taken_for_one_of_now(measure, tmp_path: Path) -> None:
     assert measure('answer({"rows": 1})').problem == ""
     (tmp_path / "attempt").mkdir()
     (tmp_path / "attempt" / "result.json").write_text(json.dumps({"metrics": {"rows": 1}}), "utf-8")
-    assert measure("pass").problem == "no answer: the result file was not written"
+    assert measure("pass").problem == "it did not answer"
 
 
 @pytest.mark.parametrize(
     ("program", "problem"),
     [
-        ('answer({"rows": 1}); print("out of rows"); sys.exit(3)', "exit code 3: out of rows"),
+        ('answer({"rows": 1}); print("out of rows"); sys.exit(3)', "exit status 3: out of rows"),
         ('answer({"rows": 1}); os.kill(os.getpid(), signal.SIGSEGV)', "killed by SIGSEGV"),
         ('sys.stdout.close(); os.close(1); os.close(2); answer({"rows": 1})', ""),
         ('sys.stdin.read(); answer({"rows": 1})', ""),
-        ('answer({"rows": 1}); open("/dev/tty")', "exit code 1"),
+        ('answer({"rows": 1}); open("/dev/tty")', "exit status 1"),
     ],
     ids=["exits", "dies", "closes its output", "reads its input", "wants a terminal"],
 )
@@ -142,7 +147,7 @@ subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 time.sleep(600)
 """
     found = measure(program, timeout_seconds=0.5)
-    assert found.problem.startswith("not done in 0.5 s")
+    assert found.problem.startswith("not done in ")
     assert marked_processes() == []
 
 
@@ -174,20 +179,10 @@ def test_k15_a_flood_of_output_is_read_and_forgotten(measure) -> None:
     assert found.problem == ""
 
 
-def test_k15_only_the_end_of_the_output_is_kept(tmp_path: Path) -> None:
-    from tools.soak.processes import run_program
-
-    program = "import sys; sys.stdout.write('x' * 1_000_000 + 'end')"
-    ended = run_program(
-        [sys.executable, "-c", program], env=os.environ, timeout_seconds=30, interruption=Interruption()
-    )
-    assert (len(ended.output), ended.output[-3:], ended.output_bytes) == (OUTPUT_BYTES, b"end", 1_000_003)
-
-
 @pytest.mark.parametrize("words", [b"\x1b]0;owned\x07", b"\xff\xfe\x00", "\u202eabc".encode()])
 def test_k15_binary_output_in_a_problem_is_text(measure, words: bytes) -> None:
     found = measure(f"sys.stdout.buffer.write({words!r}); sys.stdout.flush(); sys.exit(1)")
-    assert found.problem.startswith("exit code 1: ")
+    assert found.problem.startswith("exit status 1: ")
     json.dumps(found.to_json())
 
 

@@ -80,7 +80,7 @@ def test_k16_an_internal_error_of_pytest_is_a_problem(measure, tmp_path: Path) -
 
 def test_k16_a_session_that_hangs_is_ended(measure) -> None:
     found = measure("import time\ndef test_it(): time.sleep(600)\n", timeout_seconds=2.0)
-    assert found.problem == "not done in 2 s"
+    assert found.problem.startswith("not done in 2.")
 
 
 def test_k16_a_session_that_uses_the_plugin_itself_keeps_its_store_out_of_ours(

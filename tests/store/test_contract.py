@@ -424,6 +424,23 @@ class TestEvidence:
         assert [state.scenario_id for state in store.all_evidence("k")] == [2]
         assert len(list(store.all_evidence("l"))) == 2
 
+    def test_a_conclusion_drops_what_is_not_in_use_for_the_scenarios_it_ran(self, store, make):
+        make.session(store, [make.run("a"), make.run("b"), make.run("c")])
+        places = [(scenario, reads) for scenario in (1, 2, 3) for reads in (0, 1)]
+        states = [self.state._replace(scenario_id=scenario, reads_id=reads) for scenario, reads in places]
+        with store.amending() as ledger:
+            for key in ("usual", "own", "former"):
+                ledger.put_evidence(key, states)
+        number = store.begin_session(make.facts())
+        store.add_runs(number, [make.run("a"), make.run("b")])
+        with store.concluding(number, make.ending()) as conclusion:
+            conclusion.drop_unused("usual", {1: {"own"}, 3: {"own"}})
+        kept = {
+            key: {state.scenario_id for state in store.all_evidence(key)}
+            for key in ("usual", "own", "former")
+        }
+        assert kept == {"usual": {2, 3}, "own": {1, 3}, "former": {3}}  # the third did not run
+
     def test_a_conclusion_reads_the_states_it_asks_for(self, store, make):
         make.session(store, [make.run("a"), make.run("b"), make.run("c")])
         places = [(1, 0), (1, 1), (2, 0), (3, 0)]

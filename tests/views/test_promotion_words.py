@@ -128,7 +128,10 @@ def test_a_metric_that_a_scenario_does_not_report_is_not_said_of_it() -> None:
 
 def test_what_was_read_and_how_that_is_known() -> None:
     assert reads_words(()) == "read none of the changed values"
-    assert reads_words((("a", "tracked"), (ESCAPE, "declared"))) == "read a (tracked), \\x1b[31m (declared)"
+    assert (
+        reads_words((("a", "tracked"), (ESCAPE, "declared")))
+        == "read a (tracked), \\x1b[31m (declared, and so assumed)"
+    )
 
 
 def test_what_nobody_has_shown() -> None:

@@ -26,6 +26,8 @@ GATE_SCHEMA = "causal.soak_gate/1"
 TUNING_REPORT = "TUNING_REPORT.json"
 KPI_GATE = "KPI_GATE.json"
 VOLATILE = "volatile"
+_encoded = json.JSONEncoder(sort_keys=True, allow_nan=False).encode
+"""One encoder for all: making one anew costs as much as a small value."""
 _SECOND_US = 1_000_000
 
 
@@ -140,7 +142,7 @@ def tuning_report(lines: Iterable[Line], end: Progress) -> Iterator[bytes]:
         counts["credited"] += bool(entry["credited"])
         counts["uncredited"] += bool(entry["uncredited"])
         refused.update({check["guard"] for check in entry["refused"]})
-        yield f"{comma}\n    {json.dumps(entry, sort_keys=True, allow_nan=False)}".encode()
+        yield f"{comma}\n    {_encoded(entry)}".encode()
         comma = ","
     rest = {
         "schema": TUNING_SCHEMA,
@@ -205,10 +207,7 @@ def as_text(document: Mapping[str, Any]) -> str:
 
     Indenting all of it costs ten times as much, in every iteration.
     """
-    lines = (
-        f"  {json.dumps(key)}: {json.dumps(document[key], sort_keys=True, allow_nan=False)}"
-        for key in sorted(document)
-    )
+    lines = (f"  {_encoded(key)}: {_encoded(document[key])}" for key in sorted(document))
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 

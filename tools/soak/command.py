@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +12,13 @@ import click
 from pytest_causal import clock
 from pytest_causal.cli.output import Screen, note, write, write_json
 from pytest_causal.errors import ExitCode, UsageError
-from pytest_causal.views.escape import terminal
+from pytest_causal.views.escape import shell_word, terminal
 from tools.soak.alone import Alone
 from tools.soak.interruption import Interruption, signals_interrupt
 from tools.soak.journal import NAME as JOURNAL
 from tools.soak.plan import DEFAULT_TIMEOUT_SECONDS, Plan, check_run_name
 from tools.soak.preset import read_preset
+from tools.soak.seconds import Seconds
 from tools.soak.workloads import KINDS
 
 if TYPE_CHECKING:
@@ -28,27 +28,6 @@ if TYPE_CHECKING:
     from tools.soak.verify import Verification
 
 DEFAULT_OUT = Path("artifacts") / "soak"
-MAX_SECONDS = 366 * 86_400.0
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?", re.ASCII)
-_UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-
-
-class Seconds(click.ParamType[float]):
-    """A length of time: ``90``, ``90s``, ``15m``, ``72h``, ``2d``; finite, not negative, at most a year."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return seconds."""
-        if isinstance(value, float | int):
-            return float(value)
-        match = _DURATION.fullmatch(value.strip())
-        if match is None:
-            self.fail(f"{value!r} is no length of time; write 90, 90s, 15m, 72h or 2d", param, ctx)
-        seconds = float(match[1]) * _UNITS[match[2]]
-        if seconds > MAX_SECONDS:
-            self.fail(f"{value!r} is more than a year", param, ctx)
-        return seconds
 
 
 out_option = click.option(
@@ -105,6 +84,9 @@ _RUN_OPTIONS = (
     click.option("--seed", type=int, default=42, help="Where chance begins."),
     click.option(
         "--auto-tune", is_flag=True, help="Change values between iterations, within bounds and guards."
+    ),
+    click.option(
+        "--rules", metavar="FILE", default="", help="JSON file of tuning rules (default: the toolkit's)."
     ),
     click.option(
         "--preset", type=click.Path(path_type=Path), help="JSON file of changes while the warm-up lasts."
@@ -193,6 +175,8 @@ def asked_plan(given: dict[str, Any]) -> Plan:
     kind = "mock" if given["mock"] else given["workload"] or ("command" if given["arguments"] else "mock")
     if given["preset"] and not given["warmup"]:
         raise UsageError("--preset lasts as long as the warm-up, and there is none", "give --warmup N")
+    if given["rules"] and not given["auto_tune"]:
+        raise UsageError("--rules are for tuning, and nothing is tuned", "give --auto-tune")
     return Plan(
         run=check_run_name(given["run_id"] or _name_of_now()),
         version="",
@@ -212,6 +196,7 @@ def asked_plan(given: dict[str, Any]) -> Plan:
         profile=given["profile"] or _default_profile(kind),
         sets=given["sets"],
         preset=read_preset(given["preset"]) if given["preset"] else {},
+        rules_file=given["rules"],
         overrides=given["overrides"],
         keep_summaries=given["keep_summaries"],
         has_history=not given["no_history"],
@@ -255,10 +240,29 @@ def _record(ground: Ground, folder: Path, progress: Progress) -> None:
 
 
 def _told(ending: Ending) -> int:
-    """Say how the run ended; return its exit code."""
+    """Say how the run ended, and where to look closer; return its exit code."""
+    from tools.soak.view import ENDINGS
+
+    name = ending.folder.name
     words = f"{ending.verdict}: {ending.reason}" if ending.verdict else ending.reason
-    note(f"soak {ending.folder.name} {ending.ended}. {words}")
+    note(f"soak {name} {ENDINGS[ending.ended]}. {words}")
+    if ending.verdict:
+        note(
+            f"its files are in {_near(ending.folder)}; a page of them: causal soak report {name}{_out_of(ending)}"
+        )
     return int(ending.exit_code)
+
+
+def _out_of(ending: Ending) -> str:
+    """Return the option that other commands need to find the run, or nothing."""
+    out = _near(ending.folder.parent)
+    return "" if out == DEFAULT_OUT else f" --out {shell_word(str(out))}"
+
+
+def _near(folder: Path) -> Path:
+    """Return a folder as seen from here, where it is below."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 @soak.command()
@@ -347,7 +351,8 @@ def verify(name: str, as_json: bool, out: Path) -> int:
     else:
         write(terminal(f"{each.where}: {each.what}") + "\n" for each in verification.found)
         write(terminal(f"not checked: {each}") + "\n" for each in verification.unchecked)
-        what = f"{len(verification.found)} discrepancies" if verification.found else "all as reported"
+        count = len(verification.found)
+        what = f"{count} discrepanc{'y' if count == 1 else 'ies'}" if count else "all as reported"
         write([f"{verification.iterations} iterations: {what}\n"])
     if verification.found:
         return ExitCode.FAIL

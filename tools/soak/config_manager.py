@@ -6,6 +6,7 @@ declares no policy, the toolkit's own defaults (``defaults.toml``) lie below the
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import click
@@ -69,8 +70,15 @@ def config_manager(
 
 
 def with_own_defaults(settings: Settings) -> Settings:
-    """Return settings whose default policy is the toolkit's own, where the project declares none."""
-    return settings if settings.policy_table else settings._replace(config=read_config(DEFAULTS))
+    """Return settings whose default policy is the toolkit's own, where the project declares none.
+
+    They are for resolving a policy: of the project's file only its bounds are left in them.
+    """
+    if settings.policy_table:
+        return settings
+    own = read_config(DEFAULTS)
+    table = {**own.table, "bounds": dict(settings.bounds_table)}
+    return settings._replace(config=dataclasses.replace(own, table=table))
 
 
 if __name__ == "__main__":

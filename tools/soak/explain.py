@@ -7,14 +7,17 @@ from pathlib import Path
 
 from pytest_causal.views.escape import terminal
 from pytest_causal.views.times import duration
+from tools.soak.guards import Guard
 from tools.soak.identity import stand
 from tools.soak.plan import Plan
 from tools.soak.reachability import Outlook
 from tools.soak.reachability import explain as reach
+from tools.soak.tuner import rules_path
 from tools.soak.tuning import Tuning
 from tools.soak.workload_mock import WINDOW_SECONDS
 
 _SECOND_US = 1_000_000
+_GUARD_COLUMNS = max(map(len, Guard))
 
 
 def explain(asked: Plan, out: Path) -> Iterator[str]:
@@ -29,7 +32,7 @@ def explain(asked: Plan, out: Path) -> Iterator[str]:
     if not plan.auto_tune:
         yield "nothing is tuned: guards are not asked\n"
         return
-    tuning, policy = Tuning.from_file(), ground.parameters.base()
+    tuning, policy = Tuning.from_file(rules_path(plan.rules_file)), ground.parameters.base()
     outlook = Outlook(
         iterations=plan.iterations,
         warmup=plan.warmup,
@@ -38,7 +41,8 @@ def explain(asked: Plan, out: Path) -> Iterator[str]:
     )
     yield "guards, in their order:\n"
     for each in reach(tuning.rules, tuning.limits, policy.bounds, policy.flat, outlook):
-        yield f"  {each.guard}: {'can refuse' if each.can_happen else 'can never refuse'}: {terminal(each.reason)}\n"
+        can = "can refuse" if each.can_happen else "can never refuse"
+        yield f"  {each.guard:<{_GUARD_COLUMNS}}  {can}: {terminal(each.reason)}\n"
 
 
 def _period_seconds(plan: Plan) -> float:

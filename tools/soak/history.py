@@ -15,14 +15,18 @@ import pytest_causal
 from pytest_causal.actions.conclude import conclude_dead_sessions, conclude_session
 from pytest_causal.actions.surroundings import machine, read_checkout, read_ci_job
 from pytest_causal.actions.validity import validity
+from pytest_causal.cli.output import Screen
 from pytest_causal.errors import CausalError
+from pytest_causal.hooks.reviewing import review_session
 from pytest_causal.model.run import Cause, Metric, MetricKind, Outcome, Phase, Run
 from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState
+from pytest_causal.policy.promotion_rules import usable_rules
 from pytest_causal.settings.sources import Layer
 from pytest_causal.settings.table import Trusted
 from pytest_causal.store.interface import HistoryStore
 from pytest_causal.store.liveness import process_identity
 from pytest_causal.store.opening import open_store
+from pytest_causal.views.promotion import promotion_lines
 from tools.soak.identity import Ground
 from tools.soak.journal import NAME as JOURNAL
 from tools.soak.journal import read_journal
@@ -51,7 +55,9 @@ def record(ground: Ground, folder: Path, progress: Progress, note: Callable[[str
         note(f"the run is not in the history: {error}")
         return
     try:
-        _record(store, ground, folder, progress)
+        session = _record(store, ground, folder, progress)
+        if session:
+            _review(store, session, ground, note)
     except CausalError as error:
         note(f"the run is not in the history: {error}")
     finally:
@@ -103,14 +109,16 @@ def _cause(progress: Progress) -> Cause | None:
     )
 
 
-def _record(store: HistoryStore, ground: Ground, folder: Path, progress: Progress) -> None:
+def _record(store: HistoryStore, ground: Ground, folder: Path, progress: Progress) -> int:
+    """Store the run as a session; return its id, 0 where it is stored already."""
     facts = _facts(ground, progress)
+    rules = usable_rules(ground.settings)
     conclude_dead_sessions(
-        store, ground.settings.criteria, progress.finished["at_us"] if progress.finished else 0
+        store, ground.settings.criteria, progress.finished["at_us"] if progress.finished else 0, rules
     )
     found = store.find_session(facts.uid)
     if found is not None and found.ending.state is SessionState.FINISHED:
-        return
+        return 0
     if found is not None:  # a process was killed while it wrote; what it wrote can only speak against
         facts = facts._replace(uid=f"{facts.uid}:{process_identity()}")
     session = store.begin_session(facts)
@@ -122,9 +130,21 @@ def _record(store: HistoryStore, ground: Ground, folder: Path, progress: Progres
         state=SessionState.FINISHED, finished_us=finished["at_us"], exit_status=finished["exit_code"]
     )
     policy = ground.parameters.base().read_values
-    conclude_session(
-        store, session, ending, ground.settings.criteria, is_valid=validity(store, lambda: policy)
-    )
+    is_valid = validity(store, lambda: policy)
+    conclude_session(store, session, ending, ground.settings.criteria, is_valid=is_valid, rules=rules)
+    return session
+
+
+def _review(store: HistoryStore, session: int, ground: Ground, note: Callable[[str], None]) -> None:
+    """Watch changes and decide on rules of promotion as after any session, and say what is new."""
+    settings = ground.settings
+    if not settings.review or not (settings.promotion_tables or store.has_promotions()):
+        return
+    reviewed, problem = review_session(store, session, settings)
+    for line in promotion_lines(reviewed, None, Screen().width, ground.parameters.base().secrets):
+        note(line.text)
+    if problem:
+        note(problem)
 
 
 def _facts(ground: Ground, progress: Progress) -> SessionFacts:

@@ -23,7 +23,8 @@ from tools.soak.kpi import KpiSet, parse_kpi
 from tools.soak.parameters import Parameters
 from tools.soak.plan import Plan, file_hash
 from tools.soak.preset import under_preset
-from tools.soak.tuner import RULES_FILE
+from tools.soak.tuner import rules_path
+from tools.soak.tuning import Tuning
 
 OVERRIDES = "runtime_overrides.json"
 
@@ -50,10 +51,10 @@ def stand(asked: Plan, folder: Path, env: Mapping[str, str] | None = None) -> Gr
     anew, so that the plan of a resumed run can be compared with the one it began with. Raises ConfigError, UsageError.
     """
     environment = dict(os.environ if env is None else env)
-    settings = with_own_defaults(read_settings(asked.profile or None))
+    settings = read_settings(asked.profile or None)
     path = Path(asked.overrides) if asked.overrides else folder / OVERRIDES
     parameters = Parameters(
-        settings=settings,
+        settings=with_own_defaults(settings),
         sets=asked.sets,
         env=environment,
         path=path.absolute(),
@@ -71,7 +72,7 @@ def stand(asked: Plan, folder: Path, env: Mapping[str, str] | None = None) -> Gr
         values=_jsonable(masked(policy.flat, policy.secrets)),
         fingerprint=policy.fingerprint,
         bounds={path: _bound_to_json(bound) for path, bound in policy.bounds.items()},
-        rules=file_hash(RULES_FILE) if asked.auto_tune else "",
+        rules=_rules_hash(asked, policy) if asked.auto_tune else "",
     )
     return Ground(plan=plan, settings=settings, parameters=parameters, kpis=parse_kpi(limits))
 
@@ -88,6 +89,17 @@ def kpi_limits(policy: Policy, name: str) -> Mapping[str, Mapping[str, float]]:
     raise ConfigError(
         f"profile {policy.profile} has no KPI set {name!r}", did_you_mean(name, policy.kpi) or "declare one"
     )
+
+
+def _rules_hash(asked: Plan, policy: Policy) -> str:
+    """Return the hash of the tuning rules. Raises ConfigError for those that could never change this policy."""
+    path = rules_path(asked.rules_file)
+    if not Tuning.from_file(path).paths & policy.flat.keys():
+        raise ConfigError(
+            f"no rule of {path} moves a value of this policy, so that nothing would be tuned",
+            "name rules for it with --rules FILE, or leave out --auto-tune",
+        )
+    return file_hash(path)
 
 
 def _bound_to_json(bound: Bound) -> dict[str, float]:

@@ -19,11 +19,12 @@ from typing import Any, NamedTuple, Self
 
 from pytest_causal.errors import DataError, MissingInputError, StoreError
 from pytest_causal.policy.atomic_file import sync_directory
-from tools.soak.surroundings import NOTHING_LOST
+from tools.soak.surroundings import NOTHING_LOST, SYNC
 
 NAME = "journal.jsonl"
 SCHEMA = "causal.soak_journal/1"
 _HASH_DIGITS = 16
+_encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _START = '{"hash":"'
 _BODY_AT = len(_START) + _HASH_DIGITS + 2
 """Where the rest of a line begins: behind the hash, its quote and its comma."""
@@ -68,7 +69,7 @@ class Journal:
         self.lines = 0
 
     @classmethod
-    def open(cls, path: Path, *, sync: Callable[[int], None] = os.fsync) -> Self:
+    def open(cls, path: Path, *, sync: Callable[[int], None] = SYNC) -> Self:
         """Open a journal to go on, or begin one; a torn line at its end is cut off.
 
         Raises DataError for one that is damaged, StoreError.
@@ -92,11 +93,8 @@ class Journal:
         Raises StoreError where it cannot be; what was half written is taken back.
         """
         # Through JSON and back, so that what goes on from here is what a resumed run would go on from.
-        text = json.dumps(
-            {"n": self.lines + 1, "step": step, "iteration": iteration, "at_us": at_us, "data": data},
-            sort_keys=True,
-            separators=(",", ":"),
-            allow_nan=False,
+        text = _encoded(
+            {"n": self.lines + 1, "step": step, "iteration": iteration, "at_us": at_us, "data": data}
         )
         hash_ = _hash(self._hash, text[1:])
         line = f'{_START}{hash_}",{text[1:]}\n'.encode()

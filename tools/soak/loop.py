@@ -171,7 +171,9 @@ class Loop:
             raise SafetyStopError(
                 f"{found.path} is not as this run left it (revision {found.revision}, expected"
                 f" {self.progress.revision}{', and edited' if found.is_edited else ''})",
-                "see who changed it; `causal soak revert` puts the last good values back",
+                "undo the edit and resume, or begin a new run"
+                if found.is_edited
+                else "see who changed it; `causal soak revert` puts the last good values back",
             )
         values = policy.flat
         share = preset_share(iteration, warmup=self._plan.warmup, rampdown=self._plan.rampdown)

@@ -177,7 +177,8 @@ def restore(path: Path, leaves: Mapping[str, Any], author: Author) -> bool:
     try:
         write_overrides(found, leaves, dict.fromkeys(leaves, entry))
     except StaleRevisionError as error:
-        raise SafetyStopError(error.what, error.remedy) from error
+        # A revert never overwrites what a person wrote; `causal reconcile` is for the project's file, not for this one.
+        raise SafetyStopError(error.what, "undo the edit and revert again, or begin a new run") from error
     return True
 
 

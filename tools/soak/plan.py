@@ -30,8 +30,8 @@ class Plan:
 
     ``options`` are the workload's own. ``values`` is dotted path -> value in force at the start, secrets masked, and
     ``fingerprint`` that of the true values; ``profile_hashes`` is file name -> SHA-256 of each profile of the chain.
-    ``kpi`` is metric -> limits of the set, ``rules`` the hash of the tuning rules. ``overrides`` is the override file
-    as given, empty for the run's own.
+    ``kpi`` is metric -> limits of the set, ``rules`` the hash of the tuning rules. ``rules_file`` and ``overrides``
+    are files as given, empty for the toolkit's own and the run's own.
     """
 
     run: str
@@ -58,6 +58,7 @@ class Plan:
     fingerprint: str = ""
     bounds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     rules: str = ""
+    rules_file: str = ""
     overrides: str = ""
     keep_summaries: int = 0
     has_history: bool = True
@@ -109,6 +110,19 @@ def refuse_changes(began: Plan, now: Plan) -> None:
         raise ChangedPlanError(
             f"run {began.run} began with another plan: {'; '.join(lines)}",
             "put that back, begin a new run, or go on all the same with --force",
+        )
+
+
+def refuse_the_impossible(plan: Plan) -> None:
+    """Raise UsageError for a run that can never be done within its budget."""
+    if plan.iterations is None:
+        return
+    least_seconds = (plan.iterations - 1) * plan.sleep_seconds
+    if plan.budget_seconds is not None and least_seconds >= plan.budget_seconds:
+        raise UsageError(
+            f"{plan.iterations} iterations, one every {plan.sleep_seconds:g} s, take {least_seconds:g} s, and the"
+            f" budget is {plan.budget_seconds:g} s",
+            "give a larger --budget or fewer --iterations",
         )
 
 

@@ -7,8 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-WIDTH, HEIGHT = 640, 180
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 10, 24
+WIDTH, HEIGHT = 640, 240
+_LEFT, _RIGHT, _TOP, _BOTTOM = 76, 16, 14, 32
 MAX_POINTS = 500
 """Points of one line; a longer series is drawn by the least and the greatest of each part, so that no peak is lost."""
 
@@ -29,9 +29,17 @@ class Point(NamedTuple):
 
 
 def line_plot(
-    points: Sequence[Point], levels: Sequence[Level] = (), marks: Sequence[float] = (), *, title: str
+    points: Sequence[Point],
+    levels: Sequence[Level] = (),
+    marks: Sequence[float] = (),
+    *,
+    title: str,
+    is_stepped: bool = False,
 ) -> str:
-    """Return a plot of a series with limits, and with marks on its axis (iterations at which something changed)."""
+    """Return a plot of a series with limits, and with marks on its axis (iterations at which something changed).
+
+    A stepped line keeps a value until the next point, as what is set does and what is measured does not.
+    """
     known = [point for point in points if point.y is not None]
     if not known:
         return f'<p class="none">{html.escape(title)}: no values</p>'
@@ -39,9 +47,9 @@ def line_plot(
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(title, quote=True)}">',
         f"<title>{html.escape(title)}</title>",
-        *(frame.level(level) for level in levels),
+        *(frame.line(level) for level in levels),
         *(f'<path class="mark" d="M{frame.x(mark):.1f} {HEIGHT - _BOTTOM}v-6"/>' for mark in marks),
-        *(f'<path class="line" d="{path}"/>' for path in _paths(_thinned(points), frame)),
+        *(f'<path class="line" d="{path}"/>' for path in _paths(_thinned(points), frame, is_stepped)),
         *frame.axes(),
     ]
     if len(known) <= 60:
@@ -51,7 +59,7 @@ def line_plot(
             for x, y in known
             if y is not None
         ]
-    return "".join([*parts, "</svg>"])
+    return "".join([*parts, *(frame.name(level) for level in levels), "</svg>"])
 
 
 class _Frame(NamedTuple):
@@ -84,38 +92,60 @@ class _Frame(NamedTuple):
         share = (value - self.y_from) / (self.y_to - self.y_from)
         return HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM)
 
-    def level(self, level: Level) -> str:
-        """Return the line of a limit, or a word where it lies outside the frame."""
-        name = html.escape(f"{level.name} {level.value:g}")
+    def line(self, level: Level) -> str:
+        """Return the line of a limit; nothing where it lies outside the frame."""
         if not self.y_from <= level.value <= self.y_to:
             return ""
-        kind = "hard" if level.is_hard else "soft"
-        down = self.y(level.value)
-        return (
-            f'<path class="{kind}" d="M{_LEFT} {down:.1f}H{WIDTH - _RIGHT}"/>'
-            f'<text class="{kind}" x="{WIDTH - _RIGHT}" y="{down - 3:.1f}" text-anchor="end">{name}</text>'
-        )
+        return f'<path class="{_kind(level)}" d="M{_LEFT} {self.y(level.value):.1f}H{WIDTH - _RIGHT}"/>'
+
+    def name(self, level: Level) -> str:
+        """Return the name of a limit, at its line; nothing where that lies outside the frame.
+
+        Soft ones stand at the left and hard ones at the right, so that two that are close can both be read.
+        """
+        if not self.y_from <= level.value <= self.y_to:
+            return ""
+        x, anchor = (WIDTH - _RIGHT, "end") if level.is_hard else (_LEFT + 8, "start")
+        place = f'x="{x}" y="{self.y(level.value) - 4:.1f}" text-anchor="{anchor}"'
+        return f'<text class="{_kind(level)}" {place}>{html.escape(f"{level.name} {level.value:g}")}</text>'
 
     def axes(self) -> list[str]:
-        """Return the axes with three numbers each."""
+        """Return the axes with round numbers."""
         bottom = HEIGHT - _BOTTOM
         parts = [f'<path class="axis" d="M{_LEFT} {_TOP}V{bottom}H{WIDTH - _RIGHT}"/>']
-        for share in (0.0, 0.5, 1.0):
-            y = self.y_from + share * (self.y_to - self.y_from)
-            x = self.x_from + share * (self.x_to - self.x_from)
-            parts.append(f'<text x="{_LEFT - 6}" y="{self.y(y) + 4:.1f}" text-anchor="end">{y:.4g}</text>')
-            parts.append(f'<text x="{self.x(x):.1f}" y="{HEIGHT - 6}" text-anchor="middle">{x:.4g}</text>')
+        for y in _ticks(self.y_from, self.y_to, 4):
+            place = f'x="{_LEFT - 8}" y="{self.y(y) + 5:.1f}" text-anchor="end"'
+            parts.append(f"<text {place}>{y:.6g}</text>")
+        for x in _ticks(self.x_from, self.x_to, 6, least=1.0):
+            parts.append(f'<text x="{self.x(x):.1f}" y="{HEIGHT - 8}" text-anchor="middle">{x:.6g}</text>')
         return parts
 
 
-def _paths(points: Sequence[Point], frame: _Frame) -> list[str]:
+def _kind(level: Level) -> str:
+    return "hard" if level.is_hard else "soft"
+
+
+def _ticks(low: float, high: float, about: int, least: float = 0.0) -> list[float]:
+    """Return about so many round numbers (1, 2 or 5 times a power of ten apart, at least ``least``) between two."""
+    rough = max((high - low) / about, least)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * each for each in (1, 2, 5, 10) if power * each >= rough * 0.999)
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return [each * step for each in range(first, last + 1)]
+
+
+def _paths(points: Sequence[Point], frame: _Frame, is_stepped: bool) -> list[str]:
     """Return the lines between the gaps."""
     paths: list[list[str]] = [[]]
     for x, y in points:
         if y is None:
             paths.append([])
+        elif not paths[-1]:
+            paths[-1].append(f"M{frame.x(x):.1f} {frame.y(y):.1f}")
+        elif is_stepped:
+            paths[-1].append(f"H{frame.x(x):.1f}V{frame.y(y):.1f}")
         else:
-            paths[-1].append(f"{'L' if paths[-1] else 'M'}{frame.x(x):.1f} {frame.y(y):.1f}")
+            paths[-1].append(f"L{frame.x(x):.1f} {frame.y(y):.1f}")
     return ["".join(path) for path in paths if path]
 
 

@@ -38,7 +38,8 @@ class Progress(NamedTuple):
 
     ``begun_overrides`` is what the override file held (dotted path -> value) when the run began.
 
-    ``planned``, ``measured``, ``decided``, ``applied`` and ``done`` are what those lines of this iteration hold.
+    ``guards_memory`` is :attr:`guards` as the journal keeps it; ``planned``, ``measured``, ``decided``, ``applied`` and
+    ``done`` are what those lines of this iteration hold.
     ``soak_us`` is the time of the system that was observed so far: at least a period an iteration, and none while
     the run was down; guards go by it. ``elapsed_us`` is how long the run has been going. ``pending`` is path -> value
     of the last change, until an iteration has shown whether it is read. ``failing_since_us`` is the soak time since
@@ -56,7 +57,7 @@ class Progress(NamedTuple):
     decided: Mapping[str, Any] = _NOTHING
     applied: Mapping[str, Any] = _NOTHING
     done: Mapping[str, Any] = _NOTHING
-    guards: State = State()
+    guards_memory: Mapping[str, Any] = _NOTHING
     tally: RunTally = RunTally()
     soak_us: int = 0
     elapsed_us: int = 0
@@ -78,6 +79,11 @@ class Progress(NamedTuple):
     def verdict(self) -> Verdict:
         """What the gate said of this iteration."""
         return Verdict(self.decided["verdict"])
+
+    @property
+    def guards(self) -> State:
+        """What the guards remember: read where somebody asks. Raises DataError for a damaged memory."""
+        return State.from_json(self.guards_memory) if self.guards_memory else State()
 
     @property
     def is_between_iterations(self) -> bool:
@@ -161,7 +167,7 @@ def _decided(progress: Progress, line: Line) -> Progress:
     return progress._replace(
         step=line.step,
         decided=line.data,
-        guards=State.from_json(line.data["guards"]),
+        guards_memory=line.data["guards"],
         tally=progress.tally.with_iteration(
             GateResult(verdict, ()), progress.measurement.metrics, is_warmup=not is_steady
         ),

@@ -7,7 +7,8 @@ cannot do anything. All that workloads named is escaped for the place where it s
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +22,31 @@ from tools.soak.plan import Plan
 from tools.soak.plots import Level, line_plot
 from tools.soak.progress import Progress, replay, replayed
 from tools.soak.trend import Trend, trend_of
+from tools.soak.view import ENDINGS
 
 NAME = "report.html"
 _SECOND_US = 1_000_000
 _CODE_OF_MARKDOWN = str.maketrans({each: f"\\{each}" for each in "\\`*_{}[]<>()#+-.!|@~&:"})
 _STYLE = """
-:root{color-scheme:light dark;--line:#2563a8;--hard:#b42318;--soft:#b7791f;--dim:#667}
-body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}h3{font-size:.95rem;margin:1rem 0 0;font-weight:600}
-svg{width:100%;height:auto}svg text{font-size:11px;fill:currentColor}
-.line{fill:none;stroke:var(--line);stroke-width:1.5}.dot{fill:var(--line)}.axis{fill:none;stroke:var(--dim)}
-.mark{stroke:var(--soft);stroke-width:2}path.hard{stroke:var(--hard)}
-path.soft{stroke:var(--soft);stroke-dasharray:4 3}svg text.hard{fill:var(--hard)}svg text.soft{fill:var(--soft)}
-table{border-collapse:collapse;width:100%}
-td,th{text-align:left;padding:.2rem .6rem .2rem 0;border-bottom:1px solid #8884;vertical-align:top}
-.PASS{color:#18794e}.WARN{color:var(--soft)}.FAIL{color:var(--hard)}.INCONCLUSIVE{color:#7c3aed}.none{color:var(--dim)}
+:root{color-scheme:light dark;--line:#2563a8;--hard:#b42318;--soft:#9a5b00;--dim:#667;--good:#18794e;--open:#7c3aed}
+@media(prefers-color-scheme:dark){:root{--line:#7ab7ff;--hard:#ff8078;--soft:#f0b74a;--dim:#99a;--good:#5fd08f;--open:#b99bff}}
+body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}figcaption{font-size:.95rem;font-weight:600}figure{margin:0}
+.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr));gap:1rem 2rem}
+svg{width:100%;height:auto}svg text{font-size:16px;fill:currentColor;paint-order:stroke;stroke:Canvas;stroke-width:4}
+.line{fill:none;stroke:var(--line);stroke-width:2}.dot{fill:var(--line)}.axis{fill:none;stroke:var(--dim)}
+.mark{stroke:var(--dim);stroke-width:3}path.hard{stroke:var(--hard);stroke-width:1.5}
+path.soft{stroke:var(--soft);stroke-width:1.5;stroke-dasharray:6 4}
+svg text.hard{fill:var(--hard)}svg text.soft{fill:var(--soft)}
+.wide{overflow-x:auto}table{border-collapse:collapse;min-width:50%}
+td,th{text-align:left;padding:.2rem 1.2rem .2rem 0;border-bottom:1px solid #8884;vertical-align:top}
+.PASS{color:var(--good)}.WARN{color:var(--soft)}.FAIL{color:var(--hard)}.INCONCLUSIVE{color:var(--open)}
+.none,.note{color:var(--dim)}
+@media print{figure,tr{break-inside:avoid}}
 """
+
+
+_FINDING_HEADER = ("metric", "verdict", "mean", "limit", "samples", "95 % interval", "iterations")
 
 
 class Subject:
@@ -52,7 +62,7 @@ class Subject:
         finished = self.progress.finished or {}
         self.verdict: str = finished.get("verdict", result.verdict)
         self.reason: str = finished.get("reason", result.reason)
-        self.ended: str = finished.get("ended", "not ended")
+        self.ended: str = ENDINGS.get(finished.get("ended", ""), "has not ended")
         self.findings = [finding_to_json(finding) for finding in result.findings]
         self.drift: Mapping[str, Any] = finished.get("drift", {})
         self.own_drift: Mapping[str, Any] = finished.get("own_drift", {})
@@ -71,7 +81,7 @@ class Subject:
             "seed": str(plan.seed),
             "missed slots": str(progress.missed_slots),
             "resumed": f"{progress.resumes} times",
-            "ended": self.ended,
+            "state": self.ended,
             "version": plan.version,
         }
 
@@ -92,19 +102,23 @@ def _page(subject: Subject) -> Iterator[str]:
     yield f"<p>{_text(subject.reason)}</p>"
     yield _table(("", ""), subject.facts.items())
     yield "<h2>Limits</h2>"
-    yield _table(
-        ("metric", "verdict", "mean", "limit", "samples", "95 % interval"),
-        map(_finding_row, subject.findings),
-    )
+    yield _table(_FINDING_HEADER, (_finding_row(each, trend) for each in subject.findings))
     yield "<h2>Metrics</h2>"
+    yield (
+        '<p class="note">By iteration. Solid red: a limit that fails a run. Dashed: one that warns, or the bound of a'
+        " parameter. Ticks on the axis: a change was made after this iteration.</p>"
+    )
     marks = [row["iteration"] for row in trend.changes]
-    for name, series in sorted(trend.metrics.items(), key=lambda item: (item[0] not in plan.kpi, item[0])):
-        yield f"<h3>{_text(name)}</h3>{line_plot(series.points, _levels(plan, name), marks, title=terminal(name))}"
+    by_limit = sorted(trend.metrics.items(), key=lambda item: (item[0] not in plan.kpi, item[0]))
+    yield _plots(
+        (name, line_plot(series.points, _levels(plan, name), marks, title=terminal(name)))
+        for name, series in by_limit
+    )
     yield "<h2>Parameters</h2>"
-    for path, series in sorted(trend.values.items()):
-        bound = plan.bounds[path]
-        levels = [Level(side, bound[side], is_hard=False) for side in ("min", "max") if side in bound]
-        yield f"<h3>{_text(path)}</h3>{line_plot(series.points, levels, marks, title=terminal(path))}"
+    yield _plots(
+        (path, line_plot(series.points, _bounds(plan, path), marks, title=terminal(path), is_stepped=True))
+        for path, series in sorted(trend.values.items())
+    )
     yield "<h2>Changes</h2>"
     yield _table(
         ("iteration", "change", "read afterwards"), (_change_row(row, trend) for row in trend.changes)
@@ -119,8 +133,9 @@ def _page(subject: Subject) -> Iterator[str]:
     yield _table(
         ("resource", "verdict", "start", "rise", "points"), (_drift_row(name, each) for name, each in rows)
     )
-    for name, series in sorted(trend.own.items()):
-        yield f"<h3>runner {_text(name)}</h3>{line_plot(series.points, title=f'runner {name}')}"
+    yield "<h2>Own cost</h2>"
+    own = sorted(trend.own.items())
+    yield _plots((f"runner {name}", line_plot(each.points, title=f"runner {name}")) for name, each in own)
     yield "<h2>Last iterations</h2>"
     yield _table(("iteration", "phase", "verdict", "refused", "problem"), map(_last_row, trend.rows))
     yield "</body></html>\n"
@@ -139,9 +154,9 @@ def markdown_report(folder: Path) -> str:
         "| --- | --- |",
         *(f"| {_mark(name)} | {_mark(text)} |" for name, text in subject.facts.items()),
         "",
-        "| metric | verdict | mean | limit | samples | 95 % interval |",
-        "| --- | --- | --- | --- | --- | --- |",
-        *(f"| {' | '.join(map(_mark, _finding_row(each)))} |" for each in subject.findings),
+        f"| {' | '.join(_FINDING_HEADER)} |",
+        f"|{' --- |' * len(_FINDING_HEADER)}",
+        *(f"| {' | '.join(map(_mark, _finding_row(each, trend)))} |" for each in subject.findings),
     ]
     if trend.changes:
         lines += ["", "| iteration | change | read afterwards |", "| --- | --- | --- |"]
@@ -161,9 +176,15 @@ def _levels(plan: Plan, metric: str) -> list[Level]:
     ]
 
 
-def _finding_row(finding: Mapping[str, Any]) -> tuple[str, ...]:
+def _bounds(plan: Plan, path: str) -> list[Level]:
+    bound = plan.bounds[path]
+    return [Level(side, bound[side], is_hard=False) for side in ("min", "max") if side in bound]
+
+
+def _finding_row(finding: Mapping[str, Any], trend: Trend) -> tuple[str, ...]:
     interval = "" if finding["low"] is None else f"{finding['low']:.4g} to {finding['high']:.4g}"
     limit = finding["reason"] if finding["limit"] is None else f"{finding['side']} {finding['limit']:g}"
+    levels = sorted(trend.levels.get(finding["metric"], Counter()).items())
     return (
         finding["metric"],
         finding["level"],
@@ -171,6 +192,7 @@ def _finding_row(finding: Mapping[str, Any]) -> tuple[str, ...]:
         limit,
         str(finding["samples"]),
         interval,
+        ", ".join(f"{count} {level}" for level, count in levels),
     )
 
 
@@ -194,12 +216,17 @@ def _last_row(row: Mapping[str, Any]) -> tuple[str, ...]:
     return str(row["iteration"]), row["phase"], row["verdict"], refused, row["problem"]
 
 
+def _plots(named: Iterable[tuple[str, str]]) -> str:
+    figures = (f"<figure><figcaption>{_text(name)}</figcaption>{plot}</figure>" for name, plot in named)
+    return f'<div class="plots">{"".join(figures)}</div>'
+
+
 def _table(header: tuple[str, ...], rows: Any) -> str:
     body = "".join(f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>" for row in rows)
     if not body:
         return '<p class="none">none</p>'
     head = f"<tr>{''.join(f'<th>{_text(name)}</th>' for name in header)}</tr>" if any(header) else ""
-    return f"<table>{head}{body}</table>"
+    return f'<div class="wide"><table>{head}{body}</table></div>'
 
 
 def _cell(text: str) -> str:

@@ -19,10 +19,11 @@ from tools.soak.kpi import Verdict, judge_run
 from tools.soak.lease import lease, this_process
 from tools.soak.loop import Loop, Parts, Watcher
 from tools.soak.parameters import SafetyStopError
-from tools.soak.plan import Plan, check_run_name, differences, refuse_changes
+from tools.soak.plan import Plan, check_run_name, differences, refuse_changes, refuse_the_impossible
 from tools.soak.progress import Progress, fold, replay, replayed
 from tools.soak.resources import drift_to_json, resources_of
 from tools.soak.surroundings import Surroundings
+from tools.soak.tuner import rules_path
 from tools.soak.tuning import Tuning
 from tools.soak.workloads import Workload, open_workload
 
@@ -54,16 +55,17 @@ class World:
 
 def begin(asked: Plan, out: Path, world: World) -> Ending:
     """Begin a run and take it to its end. Raises UsageError where there is one of that name, and as the loop does."""
+    refuse_the_impossible(asked)
     folder = (out / asked.run).absolute()
     ground = stand(asked, folder)
     with _holding(folder, ground, world) as journal:
         if journal.lines:
             began = replay(read_journal(folder / JOURNAL)).plan
-            if began is not None:
-                refuse_changes(began, ground.plan)
+            lines = differences(began, ground.plan) if began is not None else []
             raise UsageError(
-                f"run {asked.run} was begun already",
-                f"causal soak resume {asked.run}, or give another --run-id",
+                f"run {asked.run} was begun already"
+                + (f", with another plan: {'; '.join(lines)}" if lines else ""),
+                f"causal soak resume {asked.run} goes on as it began; or give another --run-id",
             )
         found = ground.parameters.start()
         line = journal.append(
@@ -149,7 +151,7 @@ def _go_on(ground: Ground, folder: Path, journal: Journal, progress: Progress, w
         workload=world.workload(plan),
         parameters=ground.parameters,
         kpis=ground.kpis,
-        tuning=Tuning.from_file() if plan.auto_tune else None,
+        tuning=Tuning.from_file(rules_path(plan.rules_file)) if plan.auto_tune else None,
         surroundings=world.surroundings,
         interruption=world.interruption,
         watcher=_Summaries(folder, world),

@@ -20,6 +20,8 @@ from pytest_causal import clock
 from pytest_causal.errors import StoreError
 
 NOTHING_LOST = "free some space, then go on with `causal soak resume`"
+SYNC: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+"""Waits until content and length of a file are on the disk; its times may come later, which saves a write."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
@@ -135,5 +137,5 @@ class Surroundings:
     clock: Clock = field(default_factory=RealClock)
     files: Files = field(default_factory=RealFiles)
     footprint: Callable[[Path], Footprint] = own_footprint
-    sync: Callable[[int], None] = os.fsync
+    sync: Callable[[int], None] = SYNC
     """Makes what was written to a descriptor durable."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from tools.soak.plots import Point
 from tools.soak.progress import Progress
+from tools.soak.warmup import Phase
 
 MAX_CHANGES = 200
 MAX_ROWS = 200
@@ -36,7 +37,8 @@ class Trend:
     """What a report shows of the iterations.
 
     ``metrics`` and ``values`` are name -> series, ``changes`` the first iterations that changed something, ``rows`` the
-    last iterations, ``refused`` guard -> in how many iterations it refused.
+    last iterations, ``refused`` guard -> in how many iterations it refused, ``levels`` metric -> level -> in how many
+    steady iterations its limits said so.
     """
 
     iterations: int = 0
@@ -47,6 +49,7 @@ class Trend:
     changes: list[Mapping[str, Any]] = field(default_factory=list)
     rows: list[Mapping[str, Any]] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
+    levels: dict[str, Counter[str]] = field(default_factory=dict)
 
 
 def trend_of(iterations: Iterable[Progress], bounds: Iterable[str]) -> Trend:
@@ -66,6 +69,9 @@ def trend_of(iterations: Iterable[Progress], bounds: Iterable[str]) -> Trend:
             number, None if resident is None else resident / 2**20
         )
         trend.own.setdefault("runner_ms", Series()).add(number, progress.done["runner_us"] / 1000)
+        if progress.planned["phase"] == Phase.STEADY:
+            for finding in decided["findings"]:
+                trend.levels.setdefault(finding["metric"], Counter())[finding["level"]] += 1
         trend.refused.update({check["guard"] for check in decided["refused"]})
         row = {
             "iteration": number,

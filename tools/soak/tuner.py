@@ -19,6 +19,11 @@ RULES_FILE = Path(__file__).with_name("tuning_rules.json")
 """The rules that come with the toolkit."""
 
 
+def rules_path(given: str) -> Path:
+    """Return the file of the rules that a person named, or of those that come with the toolkit."""
+    return Path(given) if given else RULES_FILE
+
+
 @dataclass(frozen=True, kw_only=True)
 class Condition:
     """What must hold of one metric: each limit given. A metric that is missing or NaN meets no condition."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pytest_causal.errors import MissingInputError
 from pytest_causal.policy.bounds import Bound
 from pytest_causal.policy.json_document import parse_json
 from pytest_causal.settings.text_file import read_text
@@ -37,9 +38,20 @@ class Tuning:
 
     @classmethod
     def from_file(cls, path: Path = RULES_FILE) -> Tuning:
-        """Return the tuning of a rules' file. Raises ConfigError."""
-        rules = read_rules(parse_json(read_text(path), str(path)))
+        """Return the tuning of a rules' file. Raises ConfigError, MissingInputError."""
+        try:
+            text = read_text(path)
+        except FileNotFoundError:
+            raise MissingInputError(
+                f"there are no tuning rules {path}", "give the path of a JSON file"
+            ) from None
+        rules = read_rules(parse_json(text, str(path)))
         return cls(rules=rules, limits=guard_limits(rules.guards))
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """The paths that the rules can move."""
+        return frozenset(effect.path for rule in self.rules.rules for effect in rule.then)
 
     def decide(
         self,
@@ -56,18 +68,18 @@ class Tuning:
         """
         metrics = {name: sample.value for name, sample in progress.measurement.metrics.items()}
         proposals = propose(self.rules, metrics, values)
-        now_us = progress.soak_us
+        now_us, state = progress.soak_us, progress.guards
         situation = Situation(
             iteration=progress.iteration,
             is_last=moment.is_last,
             now_us=now_us,
-            since_last_us=None if progress.guards.now_us is None else now_us - progress.guards.now_us,
+            since_last_us=None if state.now_us is None else now_us - state.now_us,
             period_us=progress.measured["observed_us"],
             verdict=moment.verdict,
             metrics=metrics,
             is_killed=moment.is_frozen,
         )
-        decision = decide(proposals.made, values, bounds, self.limits, progress.guards, situation)
+        decision = decide(proposals.made, values, bounds, self.limits, state, situation)
         return {
             "proposed": [_proposal_to_json(each) for each in proposals.made],
             "set_aside": [list(each) for each in proposals.set_aside],

@@ -31,7 +31,7 @@ from tools.soak.legacy import summary_files
 from tools.soak.plan import file_hash
 from tools.soak.progress import Progress, fold
 from tools.soak.revert import override_file
-from tools.soak.tuner import RULES_FILE
+from tools.soak.tuner import rules_path
 from tools.soak.tuning import Moment, Tuning
 from tools.soak.warmup import Phase
 
@@ -104,8 +104,9 @@ class _Check:
             for path, bound in plan.bounds.items()
         }
         self._tuning = None
-        if plan.auto_tune and plan.rules == file_hash(RULES_FILE):
-            self._tuning = Tuning.from_file()
+        path = rules_path(plan.rules_file)
+        if plan.auto_tune and path.exists() and plan.rules == file_hash(path):
+            self._tuning = Tuning.from_file(path)
         elif plan.auto_tune:
             self.unchecked.append("decisions: the tuning rules are no longer those of this run")
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from pytest_causal.views.escape import terminal
 from pytest_causal.views.times import duration
+from tools.soak.kpi import Verdict
 from tools.soak.progress import Progress
+from tools.soak.warmup import Phase
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
     from tools.soak.loop import Watcher
@@ -19,6 +23,17 @@ if TYPE_CHECKING:
 _SECOND_US = 1_000_000
 _SHOWN_METRICS = 4
 _SHOWN_ITERATIONS = 12
+_WIDE_COLUMNS = 96
+"""Columns from which on each metric has a column of its own; below they stand together in one."""
+_HEAD_COLUMNS = 11
+ENDINGS = {
+    "planned": "ended as planned",
+    "budget": "ended with its budget",
+    "aborted": "was aborted",
+    "safety": "was stopped for safety",
+    "interrupted": "was interrupted",
+}
+"""How a run ended, in words."""
 _COLOURS = {"PASS": "green", "WARN": "yellow", "FAIL": "red", "INCONCLUSIVE": "magenta"}
 
 
@@ -37,7 +52,7 @@ def watching(stream: TextIO | None = None) -> Iterator[Watcher]:
         yield Lines(out)
         return
     with Live(console=console, refresh_per_second=4, transient=False) as live:
-        yield Screen(lambda table: live.update(table, refresh=True))
+        yield Screen(lambda shown: live.update(shown, refresh=True), lambda: console.width)
 
 
 class Lines:
@@ -58,58 +73,119 @@ class Lines:
 
 
 class Screen:
-    """Keeps a table of the last iterations up to date."""
+    """Keeps a table of the last iterations up to date. ``width`` tells how many columns the terminal has now."""
 
-    def __init__(self, show: Any) -> None:
+    def __init__(self, show: Callable[[RenderableType], None], width: Callable[[], int]) -> None:
         self._show = show
-        self._rows: list[tuple[str, ...]] = []
+        self._width = width
+        self._rows: list[Row] = []
 
     def waiting(self, progress: Progress, seconds: float) -> None:
         """Say how long it is to the next iteration."""
-        self._show(self._table(f"next in {duration(seconds)}" if seconds > 0 else "starting"))
+        self._draw(progress, f"next in {duration(seconds)}" if seconds > 0 else "starting")
 
     def running(self, progress: Progress) -> None:
         """Say that the workload runs."""
-        self._show(self._table(f"iteration {progress.iteration}{_of(progress)} runs"))
+        self._draw(progress, f"iteration {progress.iteration}{_of(progress)} runs")
 
     def iterated(self, progress: Progress) -> None:
         """Add the iteration."""
-        row = (f"{progress.iteration}{_of(progress)}", *cells_of(progress))
-        self._rows = [*self._rows, row][-_SHOWN_ITERATIONS:]
-        self._show(self._table(""))
+        self._rows = [*self._rows, row_of(progress)][-_SHOWN_ITERATIONS:]
+        self._draw(progress, "")
 
-    def _table(self, caption: str) -> Table:
+    def _draw(self, progress: Progress, caption: str) -> None:
+        from rich.console import Group
+        from rich.text import Text
+
+        head = Text()
+        plan = progress.plan
+        head.append(f"soak {plan.run}" if plan else "soak", style="bold")
+        head.append(f"  {terminal(plan.scenario)}, limits {terminal(plan.kpi_set)}" if plan else "")
+        head.append(f"  {duration(progress.elapsed_us / _SECOND_US)}" if progress.elapsed_us else "")
+        for verdict, count in sorted(progress.tally.steady.items()):
+            head.append("  ").append(f"{count} {verdict}", style=_COLOURS[verdict])
+        self._show(Group(head, self._table(), Text(caption, style="dim italic")))
+
+    def _table(self) -> Table:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=None, pad_edge=False, caption=caption or None, caption_justify="left")
-        for name in ("iteration", "phase", "verdict", "metrics", "tuning"):
-            table.add_column(name, overflow="fold", header_style="dim")
-        for number, phase, verdict, metrics, tuning in self._rows:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        has_phases = any(row.phase != Phase.STEADY for row in self._rows)
+        is_wide = self._width() >= _WIDE_COLUMNS
+        names = [name for name, _, _ in self._rows[-1].metrics] if self._rows and is_wide else []
+        table.add_column("iteration")
+        if has_phases:
+            table.add_column("phase")
+        table.add_column("verdict")
+        for name in names:
+            table.add_column(_folded(terminal(name)), justify="right", vertical="top")
+        if not is_wide:
+            table.add_column("metrics", overflow="fold")
+        table.add_column("remarks", overflow="fold")
+        for row in self._rows:
+            shown = [Text(_number(value), style=_style(level)) for _, value, level in row.metrics]
             table.add_row(
-                number,
-                phase,
-                Text(verdict, style=_COLOURS.get(verdict, "")),
-                Text(terminal(metrics)),
-                Text(terminal(tuning)),
+                row.number,
+                *([row.phase] if has_phases else []),
+                Text(row.verdict, style=_COLOURS.get(row.verdict, "")),
+                *(shown if is_wide else [Text(terminal(_listed(row)))]),
+                Text(terminal(row.remarks)),
             )
         return table
 
 
+class Row(NamedTuple):
+    """An iteration as it is shown: ``metrics`` are the name, value and level of those that limits are about."""
+
+    number: str
+    phase: str
+    verdict: str
+    metrics: tuple[tuple[str, float | None, str], ...]
+    remarks: str
+
+
+def row_of(progress: Progress) -> Row:
+    """Return what is shown of an iteration."""
+    problem = progress.measured["measurement"]["problem"]
+    remarks = [f"({problem})"] if problem else []
+    if tuning := _tuning_of(progress):
+        remarks.append(tuning)
+    return Row(
+        number=f"{progress.iteration}{_of(progress)}",
+        phase=progress.planned["phase"],
+        verdict=progress.decided["verdict"],
+        metrics=tuple(
+            (each["metric"], each["value"], each["level"])
+            for each in progress.decided["findings"][:_SHOWN_METRICS]
+        ),
+        remarks="  ".join(remarks),
+    )
+
+
 def line_of(progress: Progress) -> str:
     """Return an iteration as one line."""
-    phase, verdict, metrics, tuning = cells_of(progress)
-    parts = [f"{progress.iteration}{_of(progress)}", phase, verdict, metrics]
-    return "  ".join([*parts, f"| {tuning}"] if tuning else parts)
+    row = row_of(progress)
+    parts = [row.number, row.phase, row.verdict, _listed(row)]
+    return "  ".join([*parts, f"| {row.remarks}"] if row.remarks else parts)
 
 
-def cells_of(progress: Progress) -> tuple[str, str, str, str]:
-    """Return phase, verdict, the metrics that limits are about, and what tuning did."""
-    findings = progress.decided["findings"][:_SHOWN_METRICS]
-    shown = [f"{each['metric']} {_number(each['value'])}" for each in findings]
-    if problem := progress.measured["measurement"]["problem"]:
-        shown.append(f"({problem})")
-    return progress.planned["phase"], progress.decided["verdict"], "  ".join(shown), _tuning_of(progress)
+def _listed(row: Row) -> str:
+    return "  ".join(f"{name} {_number(value)}" for name, value, _ in row.metrics)
+
+
+def _folded(name: str) -> str:
+    """Return a name in lines that are narrow enough for the head of a column of numbers."""
+    lines = [""]
+    for part in re.findall(r"[^_.]*[_.]?", name):
+        if lines[-1] and len(lines[-1]) + len(part) > _HEAD_COLUMNS:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
+
+
+def _style(level: str) -> str:
+    return "" if level == Verdict.PASS else _COLOURS.get(level, "")
 
 
 def _tuning_of(progress: Progress) -> str:
@@ -117,7 +193,7 @@ def _tuning_of(progress: Progress) -> str:
     if applied["taken_back"]:
         return f"taken back: {applied['taken_back']}"
     words = [
-        f"{path.rpartition('.')[2]} {before:g} > {after:g}" for path, before, after in decided["applied"]
+        f"{path.rpartition('.')[2]} {before:g} -> {after:g}" for path, before, after in decided["applied"]
     ]
     if decided["is_revert"]:
         words.insert(0, "REVERT")

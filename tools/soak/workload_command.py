@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from pytest_causal.actions.processes import Ended, run_program
+from pytest_causal.policy.exchange import POLICY_FILE_ENV, RESULT_FILE_ENV, write_policy_file
+from tools.soak.answer import measured
 from tools.soak.measurement import Measurement
-from tools.soak.policy_file import hand_over, read_answer
-from tools.soak.processes import Ended, run_program
 from tools.soak.workloads import Task, empty_folder
 
-_WORDS = 200
-"""Characters of the last line of output that a problem quotes."""
+_POLICY_NAME = "policy.json"
+_RESULT_NAME = "result.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CommandWorkload:
-    """A program run once an iteration. See :mod:`tools.soak.policy_file` for what it is told and asked."""
+    """A program run once an iteration. See :mod:`pytest_causal.policy.exchange` for what it is told and asked."""
 
     command: tuple[str, ...]
 
@@ -26,17 +29,14 @@ class CommandWorkload:
             return self._measure(task)
 
     def _measure(self, task: Task) -> Measurement:
-        files = hand_over(task.folder, task.values)
+        policy, result = task.folder / _POLICY_NAME, task.folder / _RESULT_NAME
+        write_policy_file(policy, task.values)
+        files = {POLICY_FILE_ENV: str(policy), RESULT_FILE_ENV: str(result)}
         try:
-            ended = run_program(
-                self.command,
-                env={**os.environ, **files, **task_variables(task)},
-                timeout_seconds=task.timeout_seconds,
-                interruption=task.interruption,
-            )
+            ended = run_for(task, self.command, {**os.environ, **files})
         except OSError as error:
             return Measurement(problem=f"{self.command[0]} cannot be started ({error.strerror})")
-        measurement = read_answer(task.folder, task.values, task.secrets)
+        measurement = measured(result, task.values, task.secrets)
         problems = [_with_words(ended), measurement.problem]
         if ended.strays:
             problems.append(f"{ended.strays} of its processes were left behind and killed")
@@ -44,15 +44,17 @@ class CommandWorkload:
 
 
 def _with_words(ended: Ended) -> str:
-    """Return how a program failed, with the last line that it wrote."""
-    last = ended.output.decode("utf-8", "replace").strip().rpartition("\n")[2][-_WORDS:]
-    return f"{ended.how}: {last}" if ended.how and last else ended.how
+    """Return how a program failed, with what it complained of."""
+    return f"{ended.words}: {ended.complaint}" if ended.words and ended.complaint else ended.words
 
 
-def task_variables(task: Task) -> dict[str, str]:
-    """Return what a program may know of the soak it runs in."""
-    return {
-        "SOAK_RUN": task.run,
-        "SOAK_ITERATION": str(task.iteration),
-        "SOAK_SEED": str(task.seed),
-    }
+def run_for(task: Task, command: Sequence[str], env: Mapping[str, str]) -> Ended:
+    """Run a program for a task, in the current directory; it may know what soak it runs in. Raises OSError."""
+    known = {"SOAK_RUN": task.run, "SOAK_ITERATION": str(task.iteration), "SOAK_SEED": str(task.seed)}
+    return run_program(
+        command,
+        directory=Path(),
+        env={**env, **known},
+        timeout_seconds=task.timeout_seconds,
+        is_stopped=lambda: task.interruption.is_asked_for,
+    )

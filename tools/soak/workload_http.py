@@ -17,12 +17,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from pytest_causal.errors import CausalError
 from pytest_causal.model.run import Read
+from pytest_causal.policy.exchange import read_back, used_values
 from tools.soak.histogram import Histogram
 from tools.soak.http_ask import Answer, Asking, look_up, split_url
 from tools.soak.kpi import Sample
 from tools.soak.measurement import Measurement
-from tools.soak.policy_file import reads_of
 from tools.soak.workloads import Task
 
 THREADS = 64
@@ -71,7 +72,10 @@ class HttpWorkload:
             answer = look_up(origin).ask(target, ASK_SECONDS, lambda sock: None)
             if answer.problem:
                 return (), f"{self.policy_url}: {answer.problem}"
-            return reads_of(json.loads(answer.body)["policy"], task.secrets), ""
+            used = used_values(json.loads(answer.body)["policy"])
+            return read_back(used, used, task.secrets).reads, ""  # what it was given is not for us to say
+        except CausalError as error:
+            return (), f"{self.policy_url}: {error.what}"
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             return (), f"{self.policy_url}: {error!r}"
 

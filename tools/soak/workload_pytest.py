@@ -19,8 +19,7 @@ from tools.soak.histogram import Histogram
 from tools.soak.kpi import Sample
 from tools.soak.measurement import MAX_METRICS, Measurement
 from tools.soak.moments import Moments
-from tools.soak.processes import run_program
-from tools.soak.workload_command import task_variables
+from tools.soak.workload_command import run_for
 from tools.soak.workloads import Task, empty_folder
 
 _STORE = "history.db"
@@ -67,16 +66,13 @@ class PytestWorkload:
             )  # it declares the paths that the next variable gives values to
         env[POLICY_ENV] = json.dumps(nest(task.values), allow_nan=False)
         try:
-            ended = run_program(
-                [*command, *self.arguments],
-                env={**env, **task_variables(task)},
-                timeout_seconds=task.timeout_seconds,
-                interruption=task.interruption,
-            )
+            ended = run_for(task, [*command, *self.arguments], env)
         except OSError as error:
             return Measurement(problem=f"pytest cannot be started ({error.strerror})")
-        if ended.why or ended.code not in _ANSWERED:
-            return Measurement(problem=ended.why or _CODES.get(ended.code, ended.how))
+        if ended.is_timed_out or ended.is_stopped:
+            return Measurement(problem=ended.words)
+        if ended.status not in _ANSWERED:
+            return Measurement(problem=_CODES.get(ended.status, ended.words))
         return read_session(store, ended.strays)
 
 

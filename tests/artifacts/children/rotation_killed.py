@@ -1,4 +1,7 @@
-"""Kill rotations at random times: ``rotation_killed.py FOLDER ROUNDS SEED``; prints what was lost or not finished."""
+"""End rotations at random times by SIGKILL, SIGTERM and SIGINT: ``rotation_killed.py FOLDER ROUNDS SEED``.
+
+Prints what was lost or not finished, and how many were ended by each signal, and how many of them midway.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,24 @@ import shutil
 import signal
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from tests.artifacts.children.rotation_tree import fill, lost, rotate, strays, unfinished
 
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+INTERRUPTED = 130
+
 
 def started(root: Path) -> int:
     child = os.fork()
     if child == 0:
-        rotate(root, jobs=2)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+        try:
+            rotate(root, jobs=2)
+        except KeyboardInterrupt:
+            os._exit(INTERRUPTED)
         os._exit(0)
     return child
 
@@ -27,7 +38,8 @@ def main(folder: Path, rounds: int, seed: int) -> None:
     draw = random.Random(seed)
     template = folder / "template"
     contents = fill(template, large_bytes=1_500_000)
-    found: dict[str, Any] = {"killed": 0, "midway": 0, "lost": [], "unfinished": []}
+    found: dict[str, Any] = {"midway": 0, "lost": [], "unfinished": []}
+    ended: Counter[str] = Counter()
     slowest_seconds = 0.0
     for number in range(rounds + 3):
         root = folder / str(number)
@@ -36,11 +48,15 @@ def main(folder: Path, rounds: int, seed: int) -> None:
         child = started(root)
         if number >= 3:  # the first three say how long it takes
             time.sleep(draw.uniform(0, slowest_seconds))
-            os.kill(child, signal.SIGKILL)
+            os.kill(child, SIGNALS[number % len(SIGNALS)])
         _, status = os.waitpid(child, 0)
         if number < 3:
             slowest_seconds = max(slowest_seconds, time.monotonic() - began)
-        found["killed"] += os.WIFSIGNALED(status)
+        if os.WIFSIGNALED(status):
+            ended[signal.Signals(os.WTERMSIG(status)).name] += 1
+        elif os.WEXITSTATUS(status) == INTERRUPTED:
+            ended["SIGINT"] += 1
+            found["unfinished"] += [f"round {number}, interrupted: {each}" for each in strays(root)]
         found["lost"] += [f"round {number}: {each}" for each in lost(root, contents)]
         left = unfinished(root)
         found["midway"] += 0 < len(left) < 13
@@ -49,7 +65,7 @@ def main(folder: Path, rounds: int, seed: int) -> None:
         found["unfinished"] += [f"round {number}: exit code {code}"] if code else []
         found["lost"] += [f"round {number}, afterwards: {each}" for each in lost(root, contents)]
         shutil.rmtree(root)
-    print(json.dumps(found))
+    print(json.dumps({**found, "ended": ended}))
 
 
 if __name__ == "__main__":
