@@ -24,14 +24,17 @@ INTERRUPTED = 130
 
 
 def started(root: Path) -> int:
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Python's own work after a fork is not ours
     child = os.fork()
     if child == 0:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
         try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
             rotate(root, jobs=2)
         except KeyboardInterrupt:
             os._exit(INTERRUPTED)
         os._exit(0)
+    signal.pthread_sigmask(signal.SIG_SETMASK, held)
     return child
 
 
