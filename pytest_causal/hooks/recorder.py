@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_causal import clock
+from pytest_causal import clock, garbage
 from pytest_causal.actions.judgements import Judgements
 from pytest_causal.actions.recording import Recording
 from pytest_causal.actions.surroundings import is_dirty
@@ -119,7 +117,7 @@ class Recorder(Edge):
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """End the session in the store. With ``strict`` a record that is not whole fails a run that passed."""
-        with _garbage_left_alone():
+        with garbage.left_alone():
             self._conclude(session, exitstatus)
             self._review(session.config)
         if self.settings.strict and not self._is_whole() and exitstatus == pytest.ExitCode.OK:
@@ -198,19 +196,6 @@ class Recorder(Edge):
         if self.recording.lost:
             found.append(f"{self.recording.lost} runs of this session are not in the history")
         return found
-
-
-@contextmanager
-def _garbage_left_alone() -> Iterator[None]:
-    """Collect no garbage in this block: what it makes is freed by count, and one full collection over all that a
-    large suite holds costs as much as concluding it."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class DistributionHooks(Edge):
