@@ -101,7 +101,8 @@ def end_of_tar(piece: int, pieces: int) -> bytes:
 
 def entry_bytes(member: Member) -> int:
     """Return how long the tar entry of a member is."""
-    name_bytes = len(os.fsencode(member.name))
+    name = member.name
+    name_bytes = len(name) if name.isascii() else len(os.fsencode(name))
     long_name_bytes = 0 if name_bytes <= _MAX_TAR_NAME else _TAR_BLOCK + _padded(name_bytes + 1)
     return long_name_bytes + _TAR_BLOCK + _padded(member.size_bytes)
 

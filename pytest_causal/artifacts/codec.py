@@ -17,8 +17,8 @@ from pytest_causal.errors import ConfigError, DataError
 if TYPE_CHECKING:
     import zstandard
 
-BLOCK_BYTES = 1 << 20
-"""How much is read and written at a time."""
+BLOCK_BYTES = 256 << 10
+"""How much is read and written at a time: two of them, of a file and its frame, stay in the cache of a core."""
 MAX_WINDOW_BYTES = 128 << 20
 """The most memory that a frame may ask its reader to hold: the default of ``zstd -d``."""
 

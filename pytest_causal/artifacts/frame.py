@@ -20,6 +20,10 @@ from pytest_causal.model.artifact import FRAME_SUFFIX, Artifact, FileKind
 LIMIT_BYTES = 16 << 30
 """How much content a frame may hold where the caller does not say otherwise. A bomb of 32 KB can hold a gigabyte."""
 
+WHOLE_BYTES = 32 << 20
+"""A file of at most this size is read whole and compressed by one call. That takes a fifth less time than compressing
+a stream of blocks, each of which the codec first copies into its window."""
+
 _HOLE = bytes(BLOCK_BYTES)
 
 
@@ -54,6 +58,7 @@ def compress_file(root: Root, artifact: Artifact, *, level: int, threads: int = 
         written = write_frame(root, artifact, temporary, level=level, threads=threads)
         if written.compressed_bytes >= written.original_bytes:
             return None
+        temporary.start_writeback()
         _compare_content(root, artifact, temporary.descriptor, name)
         root.check(artifact)
         root.commit(temporary, name, mode=artifact.mode, mtime_ns=artifact.mtime_ns)
@@ -64,11 +69,15 @@ def write_frame(
     root: Root, artifact: Artifact, temporary: Temporary, *, level: int, threads: int = 0
 ) -> FrameResult:
     """Compress a file into a temporary one, neither verified nor synced; raises as :func:`compress_file` does."""
-    stream = compressor(level, threads).compressobj(size=artifact.size_bytes)
+    made = compressor(level, threads)
     with _open(root, artifact) as descriptor:
-        for block in _blocks(descriptor, artifact):
-            temporary.write(stream.compress(block))
-        temporary.write(stream.flush())
+        if artifact.size_bytes <= WHOLE_BYTES:
+            temporary.write(made.compress(_whole(descriptor, artifact)))
+        else:
+            stream = made.compressobj(size=artifact.size_bytes)
+            for block in _blocks(descriptor, artifact):
+                temporary.write(stream.compress(block))
+            temporary.write(stream.flush())
         root.check_open(artifact, descriptor)
     return FrameResult(
         name=artifact.name + FRAME_SUFFIX,
@@ -172,16 +181,32 @@ def _compare_content(root: Root, artifact: Artifact, frame: int, name: str) -> N
         raise ArtifactError(f"{name} was not read back as it was written", "check the disk and the memory")
 
 
+def _whole(descriptor: int, artifact: Artifact) -> bytearray:
+    """Return exactly the bytes that the listing promises."""
+    content = bytearray(artifact.size_bytes)
+    at = 0
+    with memoryview(content) as rest:
+        while at < artifact.size_bytes:
+            at += _read_some(descriptor, artifact, rest[at:])
+    return content
+
+
 def _blocks(descriptor: int, artifact: Artifact) -> Iterator[memoryview]:
     """Yield exactly the bytes that the listing promises; each block is valid until the next is asked for."""
     block = memoryview(bytearray(min(BLOCK_BYTES, artifact.size_bytes)))
     left = artifact.size_bytes
     while left:
-        size = os.readv(descriptor, [block[: min(left, BLOCK_BYTES)]])
-        if not size:
-            raise ChangedError(f"{artifact.name} became shorter while it was read", "it is left as it is")
+        size = _read_some(descriptor, artifact, block[: min(left, BLOCK_BYTES)])
         left -= size
         yield block[:size]
+
+
+def _read_some(descriptor: int, artifact: Artifact, into: memoryview) -> int:
+    """Read on in a file and return how many bytes came; raises :class:`ChangedError` where there are none left."""
+    size = os.readv(descriptor, [into])
+    if not size:
+        raise ChangedError(f"{artifact.name} became shorter while it was read", "it is left as it is")
+    return size
 
 
 def _folder(name: str) -> str:

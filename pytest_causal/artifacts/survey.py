@@ -5,11 +5,10 @@ from __future__ import annotations
 import gc
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from pytest_causal.artifacts.archive import list_archive
+from pytest_causal import garbage
 from pytest_causal.artifacts.directory import OnError, Root, is_temporary
 from pytest_causal.errors import ArtifactError, ConfigError, DataError
 from pytest_causal.model.artifact import (
@@ -24,6 +23,8 @@ from pytest_causal.rules.artifact_classes import archive_day, day_words
 from pytest_causal.rules.rotation_plan import plan_rotation, total_sizes
 
 _OWN_PREFIX = f"{ROTATION_DIRECTORY}/"
+_MANY_RECORDS = 100_000
+"""So many new objects take longer to look through than the collector's own rhythm was made for."""
 
 
 class Survey(NamedTuple):
@@ -33,19 +34,7 @@ class Survey(NamedTuple):
     problems: tuple[str, ...]
 
 
-@contextmanager
-def _garbage_left_alone() -> Iterator[None]:
-    """Collect no garbage meanwhile: a hundred thousand records that stay would be looked through again and again."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-@_garbage_left_alone()
+@garbage.left_alone()
 def survey_root(
     root: Root, policy: RotationPolicy, *, now_us: int, incompressible: Mapping[str, tuple[int, int]]
 ) -> Survey:
@@ -56,7 +45,7 @@ def survey_root(
         problems.append(f"cannot list {folder or '.'}: {error.strerror}")
 
     listing = list_artifacts(root, unreadable)
-    strays = [each for each in listing if is_temporary(each.name)]
+    strays = [each for each in listing if each[0][-4:] == ".tmp" and is_temporary(each.name)]
     conditions = Conditions(
         now_us=now_us,
         uid=os.geteuid(),
@@ -65,12 +54,15 @@ def survey_root(
         archived=_archived(root, listing, problems),
         incompressible=incompressible,
     )
-    return Survey(plan_rotation(_unlinked(listing, strays), policy, conditions), tuple(sorted(problems)))
+    plan = plan_rotation(_unlinked(listing, strays), policy, conditions)
+    if gc.get_count()[0] > _MANY_RECORDS:
+        gc.freeze()  # they hold no cycles: later collections, the one at exit too, have nothing to look for in them
+    return Survey(plan, tuple(sorted(problems)))
 
 
 def list_artifacts(root: Root, on_error: OnError) -> list[Artifact]:
     """Return everything below a root but what rotations keep there themselves; of that a dry run has none."""
-    return [each for each in root.list(on_error) if not each.name.startswith(_OWN_PREFIX)]
+    return [each for each in root.list(on_error) if each[0][: len(_OWN_PREFIX)] != _OWN_PREFIX]
 
 
 def measure(root: Root) -> tuple[int, int]:
@@ -102,6 +94,8 @@ def _archived(root: Root, listing: Sequence[Artifact], problems: list[str]) -> d
     ]
     if not archives:
         return {}
+    from pytest_causal.artifacts.archive import list_archive  # a tenth of what starting a dry run takes
+
     folders = {name.rpartition("/")[0] for name, _ in archives}
     loose: dict[tuple[str, str], dict[str, Artifact]] = {}
     for each in listing:

@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 from pytest_causal.errors import ConfigError
 
 _SPACE = " \t\n\r"
+_MOST_LEVELS = 200
+"""What is nested deeper is refused: later readers recurse, and Python's own goes as deep as its version has it."""
 _decode_at = json.JSONDecoder(strict=False).raw_decode
 
 
@@ -60,12 +62,29 @@ def parse_json(text: str, place: str) -> JsonDocument:
             f"{place}:{error.lineno} is not valid JSON: {error.msg}", "correct the line"
         ) from error
     except RecursionError as error:
-        raise ConfigError(f"{place} is nested too deep to be read", "flatten it") from error
+        raise _too_deep(place) from error
     except ValueError as error:  # a whole number of thousands of digits
         raise ConfigError(f"{place} cannot be read as JSON: {error}", "write a smaller number") from error
+    if not _has_levels(data, _MOST_LEVELS):
+        raise _too_deep(place)
     if duplicates:
         _refuse_duplicate(text, place)
     return JsonDocument(place=place, text=text, data=data)
+
+
+def _too_deep(place: str) -> ConfigError:
+    return ConfigError(f"{place} is nested too deep to be read", "flatten it")
+
+
+def _has_levels(data: Any, most: int) -> bool:
+    """Return whether data is nested in at most so many levels. Level by level: it may be thousands."""
+    level = [data]
+    for _ in range(most):
+        nested = [each for each in level if isinstance(each, dict | list) and each]
+        if not nested:
+            return True
+        level = [inner for each in nested for inner in (each.values() if isinstance(each, dict) else each)]
+    return not any(isinstance(each, dict | list) and each for each in level)
 
 
 def _refuse_duplicate(text: str, place: str) -> NoReturn:

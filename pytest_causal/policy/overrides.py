@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,7 +52,7 @@ class Overrides:
     fingerprint: str = ""
     document: JsonDocument | None = None
 
-    @property
+    @cached_property
     def is_edited(self) -> bool:
         """Whether the values are not those that the writer of this revision wrote."""
         return self.revision > 0 and self.fingerprint != fingerprint(self.leaves)

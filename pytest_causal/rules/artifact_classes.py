@@ -98,7 +98,7 @@ def name_archive(
     iterations, how many, and a hash of what goes in. The same files make the same name.
     """
     directory, slash, _ = members[0].name.rpartition("/")
-    content = "".join([f"{each.name}\0{each.size_bytes}\0{each.mtime_ns}\0" for each in members])
+    content = "".join([f"{each[0]}\0{each[1]}\0{each[3]}\0" for each in members])  # name, size, time
     digest = hashlib.sha256(content.encode("utf-8", "surrogateescape"))
     span = f".{min(iterations)}-{max(iterations)}" if min(iterations) >= 0 else ""
     last = f"{class_name}.{day_words(members[0].mtime_ns)}{span}.n{len(members)}.{digest.hexdigest()[:8]}"

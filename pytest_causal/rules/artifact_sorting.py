@@ -60,19 +60,20 @@ def sort_artifacts(artifacts: Sequence[Artifact], policy: RotationPolicy, condit
     items: list[list[Item]] = [[] for _ in policy.classes]
     fates: dict[str, Fate] = {}
     ours: list[Artifact] = []
+    new, plain = tuple.__new__, guard.plain
+    folder_before, runs = None, [""] * len(policy.classes)
     now_ns = conditions.now_us * 1000
     latest_ns = now_ns + DAY_NS
-    for (
-        artifact
-    ) in artifacts:  # a hundred thousand times: most are plain files of a class, and quickly done with
+    # A hundred thousand times: most are plain files of a class, and quickly done with.
+    for artifact in artifacts:
         name, _, _, mtime_ns, _, _, device, links, uid, kind = artifact
         folder, _, last = name.rpartition("/")
         where = place(name, last, kind)
         if where is None and kind is _DIRECTORY:
             continue
         ours.append(artifact)
-        is_plain = where is not None and kind is _REGULAR and (device, links, uid) == guard.plain
-        if not is_plain or name.startswith(_OWN_PREFIX) or name.endswith(CONFLICT_SUFFIX):
+        is_plain = kind is _REGULAR and where is not None and (device, links, uid) == plain
+        if not is_plain or folder[:8] == ROTATION_DIRECTORY or last[-9:] == CONFLICT_SUFFIX:
             fate = guard.fate(artifact, last, is_of_class=where is not None)
             if fate is not None:
                 fates[name] = fate
@@ -82,15 +83,10 @@ def sort_artifacts(artifacts: Sequence[Artifact], policy: RotationPolicy, condit
             if iteration is None:
                 fates[name] = _NO_ITERATION
                 continue
-            items[number].append(
-                Item(
-                    artifact,
-                    f"{folder}/{number}",
-                    iteration,
-                    mtime_ns if mtime_ns <= latest_ns else now_ns,
-                    members,
-                )
-            )
+            if folder != folder_before:
+                folder_before, runs = folder, [f"{folder}/{each}" for each in range(len(runs))]
+            time_ns = mtime_ns if mtime_ns <= latest_ns else now_ns
+            items[number].append(new(Item, (artifact, runs[number], iteration, time_ns, members)))
     return Sorted(items, fates, guard.frames, guard.framed, ours)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from functools import lru_cache
 from itertools import accumulate, groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from pytest_causal.model.artifact import Artifact, KeepRules
@@ -17,6 +18,9 @@ LATEST, WITHIN, DAILY, WEEKLY, MONTHLY = "latest", "within", "daily", "weekly", 
 _SECOND_NS = 1_000_000_000
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 DAY_NS = DAY_SECONDS * _SECOND_NS
+
+
+_TIME_NS = attrgetter("time_ns")
 
 
 class Item(NamedTuple):
@@ -77,10 +81,10 @@ def _latest(items: Sequence[Item], count: int) -> list[Item]:
         return []
     if items[0].iteration < 0:
         return _first(heapq.nlargest(min(count, len(items)), items, key=_age_order), count)
-    runs: dict[str, list[Item]] = {}
+    runs: defaultdict[str, list[Item]] = defaultdict(list)
     for item in items:
-        runs.setdefault(item.run, []).append(item)
-    newest_first = sorted(runs, key=lambda run: (max(item.time_ns for item in runs[run]), run), reverse=True)
+        runs[item[1]].append(item)
+    newest_first = sorted(runs, key=lambda run: (max(map(_TIME_NS, runs[run])), run), reverse=True)
     ordered = (item for run in newest_first for item in sorted(runs[run], key=_iteration_order, reverse=True))
     return _first(ordered, count)
 

@@ -8,6 +8,7 @@ file always wins over the limit on size, and the limit wins over the time of fil
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from pytest_causal.model.artifact import (
@@ -40,6 +41,8 @@ _OLD = Fate(Action.COMPRESS, ("old",))
 _OLD_AND_SMALL = Fate(Action.ARCHIVE, ("old", "small"))
 _TOO_FEW = Fate(Action.KEEP, ("old", "small", "too-few"))
 _REGULAR = FileKind.REGULAR
+_LONG_AGO_NS = -(2**63)
+"""No file is older: times are signed and have 64 bits."""
 _SHRINKING = (Action.COMPRESS, Action.ARCHIVE)
 
 
@@ -48,7 +51,7 @@ def plan_rotation(listing: Iterable[Artifact], policy: RotationPolicy, condition
 
     The listing may come in any order; the plan is the same.
     """
-    artifacts = sorted(listing, key=lambda artifact: artifact.name)
+    artifacts = sorted(listing, key=itemgetter(0))  # the name
     planner = _Planner(policy, conditions, sort_artifacts(artifacts, policy, conditions))
     total, allocated = total_sizes(artifacts)
     for each, items in zip(policy.classes, planner.sorted.items, strict=True):
@@ -56,9 +59,15 @@ def plan_rotation(listing: Iterable[Artifact], policy: RotationPolicy, condition
     planner.expire()
     planner.gather()
     evictions = planner.evict(total)
-    fates = planner.fates
+    fates, new = planner.fates, tuple.__new__
     return Plan(
-        actions=tuple([PlannedAction(each, *fates[each.name]) for each in planner.sorted.ours]),
+        actions=tuple(
+            [
+                new(PlannedAction, (each, action, reasons))
+                for each in planner.sorted.ours
+                for action, reasons in (fates[each[0]],)
+            ]
+        ),
         archives=planner.archives(),
         archived=conditions.archived,
         evictions=tuple(item.artifact for item in evictions),
@@ -99,9 +108,17 @@ class _Planner:
         old_ns = _before(self._now_ns, rules.compress_after_days)
         expired_ns = _before(self._now_ns, rules.delete_after_days)
         future_ns = self._now_ns + DAY_NS
+        fates, framed = self.fates, self.sorted.framed or self.sorted.frames
+        latest_plain_ns = min(young_ns, self._now_ns - 1)
+        ends_ns = [each for each in (old_ns, expired_ns) if each is not None]
+        first_recent_ns = max(ends_ns, default=_LONG_AGO_NS)
         for item in items:
             artifact, _, _, time_ns, _ = item
-            name = artifact.name
+            name = artifact[0]
+            is_calm = first_recent_ns <= time_ns <= latest_plain_ns and name not in keeping
+            if is_calm and artifact[9] is _REGULAR and not framed:  # most files: no rule has anything to say
+                fates[name] = _RECENT
+                continue
             reasons = tuple(keeping[name]) if name in keeping else ()
             if reasons:
                 self._kept.add(name)
@@ -121,12 +138,12 @@ class _Planner:
     def _unless_deleted(
         self, each: ArtifactClass, item: Item, reasons: tuple[str, ...], old_ns: int | None
     ) -> Fate:
-        artifact = item.artifact
+        artifact, run, _, time_ns, _ = item
         if artifact.kind is not _REGULAR:
             return _because(reasons, _COMPRESSED)
         if self.sorted.frames and artifact.name + FRAME_SUFFIX in self.sorted.frames:
             return _because(reasons, _FRAME_EXISTS)
-        if old_ns is None or item.time_ns >= old_ns:
+        if old_ns is None or time_ns >= old_ns:
             return _because(reasons, _RECENT)
         if obstacle := self._obstacle(artifact):
             return Fate(Action.KEEP, (*reasons, "old", obstacle))
@@ -135,7 +152,7 @@ class _Planner:
             return _because(reasons, _OLD)
         if LATEST in reasons:  # what is archived leaves its place, where readers look for the latest
             return Fate(Action.KEEP, (*reasons, "despite-old"))
-        key = (item.run, item.time_ns // DAY_NS)
+        key = (run, time_ns // DAY_NS)
         group = self._small.get(key)
         if group is None:
             group = self._small[key] = _Old(each.name, [])
@@ -143,12 +160,13 @@ class _Planner:
         return _because(reasons, _OLD_AND_SMALL)
 
     def _obstacle(self, artifact: Artifact) -> str:
+        name = artifact.name
         if not artifact.size_bytes:
             return "empty"
-        if artifact.name.rpartition(".")[2].lower() in ALREADY_COMPRESSED:
+        if name[name.rfind(".") + 1 :].lower() in ALREADY_COMPRESSED:
             return "already-compressed"
-        known = self._conditions.incompressible.get(artifact.name)
-        return "does-not-shrink" if known == (artifact.size_bytes, artifact.mtime_ns) else ""
+        known = self._conditions.incompressible.get(name)
+        return "does-not-shrink" if known and known == (artifact.size_bytes, artifact.mtime_ns) else ""
 
     def expire(self) -> None:
         """Delete what is past its time, oldest first, as far as the cap on removals goes."""
@@ -224,14 +242,13 @@ class _Planner:
         for group in self._small.values():
             members = self._members(group)
             if members:
-                files = tuple(item.artifact for item in members)
-                planned.append(
-                    name_archive(group.class_name, files, tuple(item.iteration for item in members))
-                )
+                files, _, iterations, _, _ = zip(*members, strict=True)
+                planned.append(name_archive(group.class_name, files, iterations))
         return tuple(sorted(planned))
 
     def _members(self, group: _Old) -> list[Item]:
-        return [item for item in group.items if self.fates[item.artifact.name].action is Action.ARCHIVE]
+        fates, archived = self.fates, Action.ARCHIVE
+        return [item for item in group.items if fates[item[0][0]][0] is archived]
 
     def _undeleted(self) -> list[Item]:
         return [
@@ -269,13 +286,13 @@ def total_sizes(artifacts: Iterable[Artifact]) -> tuple[int, int]:
     linked = {}
     size = allocated = 0
     for each in artifacts:
-        kind = each.kind
-        if kind is FileKind.REGULAR or kind is FileKind.FRAME or kind is FileKind.ARCHIVE:
-            if each.links > 1:
-                linked[each.device, each.inode] = each
+        _, size_bytes, allocated_bytes, _, _, inode, device, links, _, kind = each
+        if kind is _REGULAR or kind is FileKind.FRAME or kind is FileKind.ARCHIVE:
+            if links > 1:
+                linked[device, inode] = each
             else:
-                size += each.size_bytes
-                allocated += each.allocated_bytes
+                size += size_bytes
+                allocated += allocated_bytes
     others = linked.values()
     return (
         size + sum(each.size_bytes for each in others),

@@ -17,6 +17,7 @@ from pytest_causal.model.run import NO_READS, Cause, Outcome, Phase, Read, Run
 from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState
 from pytest_causal.store.interface import HistoryStore
 from pytest_causal.store.opening import open_store
+from tests.actions.world import OPEN
 
 NOW_US = 1_763_700_000_000_000
 OUTCOMES = {
@@ -27,6 +28,14 @@ OUTCOMES = {
     "m": Outcome.MISSING,
     "c": Outcome.CRASHED,
 }
+
+
+@pytest.fixture(autouse=True)
+def close_worlds() -> Iterator[None]:
+    """Close what the worlds of a test have left open."""
+    yield
+    while OPEN:
+        OPEN.pop().close()
 
 
 class History:

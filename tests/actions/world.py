@@ -21,6 +21,7 @@ from pytest_causal.policy.promotion_rules import proposed_change, read_rules, us
 from pytest_causal.policy.secrets import read_value
 from pytest_causal.policy.standing import standing_policy
 from pytest_causal.settings.sources import Settings, resolve_settings
+from pytest_causal.store.interface import HistoryStore
 from pytest_causal.store.opening import open_store
 
 START_US = 1_763_700_000_000_000
@@ -28,6 +29,9 @@ DAY_US = 86_400_000_000
 
 System = Callable[[PolicyMapping, Callable[[str, float], None]], None]
 """A test: takes the policy and a function that records a metric; raises to fail."""
+
+OPEN: list[HistoryStore] = []
+"""The stores of all worlds of one test, to be closed after it: a test that fails on purpose leaves its own open."""
 
 
 class World:
@@ -38,6 +42,7 @@ class World:
         root.mkdir(parents=True, exist_ok=True)
         (root / "causal.toml").write_text(config)
         self.store = open_store(str(root / ".causal" / "history.db"))
+        OPEN.append(self.store)
         self.extensions = extensions or NoExtensions()
         self.tests: dict[str, System] = {}
         self.days = itertools.count(1)

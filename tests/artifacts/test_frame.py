@@ -78,7 +78,14 @@ def names(place: Path) -> list[str]:
     return sorted(str(path.relative_to(place)) for path in place.rglob("*") if not path.is_dir())
 
 
+@pytest.fixture(params=["whole", "in blocks"])
+def each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compress a file of any size by one call, and then as a stream."""
+    monkeypatch.setattr(frame, "WHOLE_BYTES", 1 << 30 if request.param == "whole" else -1)
+
+
 class TestCompressing:
+    @pytest.mark.usefixtures("each_way")
     @pytest.mark.parametrize("threads", [0, 2])
     def test_a_frame_appears_beside_the_original_with_its_mode_and_time(
         self, root: Root, place: Path, threads: int
@@ -95,6 +102,7 @@ class TestCompressing:
         assert entry(root, "run/events.jsonl") == artifact
         assert names(place) == ["run/events.jsonl", "run/events.jsonl.zst"]
 
+    @pytest.mark.usefixtures("each_way")
     @pytest.mark.skipif(not shutil.which("zstd"), reason="the zstd tool is not installed")
     def test_the_ordinary_tool_opens_it_and_finds_size_and_checksum(self, root: Root, place: Path) -> None:
         compress_file(root, put(root, "run/a.jsonl"), level=3)
@@ -104,6 +112,7 @@ class TestCompressing:
         assert "Check: XXH64" in listed
         assert subprocess.run(["zstd", "-dc", made], capture_output=True, check=True).stdout == TEXT
 
+    @pytest.mark.usefixtures("each_way")
     @pytest.mark.parametrize("content", [b"", b"a", NOISE], ids=["r14 empty", "one byte", "noise"])
     def test_r14_what_does_not_get_smaller_is_left_alone(
         self, root: Root, place: Path, content: bytes
@@ -135,6 +144,7 @@ class TestCompressing:
         assert names(place) == ["run/a", "run/a.zst"]
         assert (place / "run" / "a.zst").read_bytes() == b"another's"
 
+    @pytest.mark.usefixtures("each_way")
     @pytest.mark.parametrize("when", ["before", "while"])
     @pytest.mark.parametrize("change", ["grow", "shrink", "rewrite", "replace", "link"])
     def test_r7_r9_a_file_that_changes_is_left_and_nothing_is_written(

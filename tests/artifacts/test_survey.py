@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
 import pytest
 
+from pytest_causal.artifacts import survey as survey_module
 from pytest_causal.artifacts.directory import Root
 from pytest_causal.artifacts.survey import Survey, measure, survey_root
 from pytest_causal.model.artifact import RotationPolicy
@@ -25,6 +27,22 @@ def survey(root: Path, rotation: RotationPolicy | None = None) -> Survey:
 
 def words(found: Survey) -> dict[str, str]:
     return {each.artifact.name: " ".join((each.action, *each.reasons)) for each in found.plan.actions}
+
+
+def test_only_of_very_many_records_the_collector_is_told_to_leave_them(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(root)
+    frozen_before = gc.get_freeze_count()
+    found = survey(root)
+    assert gc.get_freeze_count() == frozen_before
+    monkeypatch.setattr(survey_module, "_MANY_RECORDS", 0)
+    try:
+        assert survey(root) == found
+        assert gc.get_freeze_count() > frozen_before
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
 
 
 def test_what_rotations_keep_for_themselves_is_no_part_of_it(root: Path) -> None:

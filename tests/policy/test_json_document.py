@@ -93,3 +93,14 @@ def test_f2_no_text_makes_anything_but_a_value_or_an_error_of_ours(text: str) ->
     else:
         if "NaN" not in text and "Infinity" not in text:
             assert parse_json(text, "file").data == expected
+
+
+def test_nesting_is_bounded_the_same_on_every_python() -> None:
+    for levels, is_read in ((200, True), (201, False), (5000, False)):
+        for opening, closing in (('{"a":', "}"), ("[", "]")):
+            text = opening * levels + "1" + closing * levels
+            if is_read:
+                assert parse_json(text, "file").data
+            else:
+                with pytest.raises(ConfigError, match="nested too deep"):
+                    parse_json(text, "file")

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from pytest_causal.errors import ExitCode
+from pytest_causal.policy.profiles import shipped_profiles
 from tools.soak.command import soak_run
 from tools.soak.mock_market import Mode, optimum
 from tools.soak.verify import verify
@@ -122,9 +123,7 @@ def test_tuning_comes_near_the_optimum_within_bounds(soak: Callable[..., Soak], 
     best = optimum(Mode.CALM).net_bps
     tail = [summary["metrics"]["net_bps"]["value"] for summary in run.summaries()[-20:]]
     assert sum(tail) / len(tail) >= best - 0.1 * abs(best)
-    bounds = json.loads((Path(__file__).parents[2] / "profiles" / f"{profile}.json").read_text("utf-8"))[
-        "bounds"
-    ]
+    bounds = json.loads((shipped_profiles() / f"{profile}.json").read_text("utf-8"))["bounds"]
     for summary in run.summaries():
         for path, bound in bounds.items():
             assert bound["min"] <= summary["values"][path] <= bound["max"]

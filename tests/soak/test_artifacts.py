@@ -12,11 +12,12 @@ from typing import Any
 import jsonschema
 import pytest
 
+import tools.soak.command
 from pytest_causal.model.run import Read
 from tools.soak.measurement import Measurement
 
 ROOT = Path(__file__).parents[2]
-SCHEMAS = ROOT / "tools" / "soak" / "schemas"
+SCHEMAS = Path(tools.soak.command.__file__).parent / "schemas"
 
 
 def check(data: Any, schema: str) -> None:

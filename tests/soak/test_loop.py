@@ -11,13 +11,13 @@ import shutil
 import signal
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_causal.errors import ConfigError, ExitCode, MissingInputError, StoreError, UsageError
 from pytest_causal.model.run import Read
+from pytest_causal.policy.profiles import shipped_profiles
 from tools.soak.interruption import signals_interrupt
 from tools.soak.journal import Step
 from tools.soak.kpi import Sample
@@ -401,7 +401,7 @@ def test_d16_k18_a_signal_ends_the_run_in_order_and_it_can_go_on(bench, name: st
 def test_k3_a_resume_under_another_profile_is_refused_with_a_diff(bench) -> None:
     own = bench.root / "profiles"
     own.mkdir()
-    shipped = Path(__file__).parents[2] / "profiles" / "steady_safe.json"
+    shipped = shipped_profiles() / "steady_safe.json"
     shutil.copy(shipped, own / "steady_safe.json")
     stopped = _stopping_after(bench, _mock(bench), 1)
     bench.begin(stopped)

@@ -16,13 +16,14 @@ from typing import Any
 import jsonschema
 import pytest
 
+import tools.soak.command
 from pytest_causal.errors import ExitCode
 from pytest_causal.store.interface import HistoryQuery
 from pytest_causal.store.opening import open_store
 
 ROOT = Path(__file__).parents[2]
 CAUSAL = str(Path(sysconfig.get_path("scripts")) / "causal")
-SCHEMAS = ROOT / "tools" / "soak" / "schemas"
+SCHEMAS = Path(tools.soak.command.__file__).parent / "schemas"
 
 
 def call(folder: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:

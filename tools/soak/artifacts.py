@@ -7,7 +7,9 @@ can be made again. What differs between two runs of one plan and seed (times, ow
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -98,7 +100,8 @@ def write_summary(files: Files, folder: Path, progress: Progress) -> None:
     """Write the summary of an iteration that is done, and drop one that is no longer kept. Raises StoreError."""
     files.replace(folder / summary_name(progress.iteration), [as_text(iteration_summary(progress)).encode()])
     if (oldest := oldest_kept(progress)) > 1:
-        (folder / summary_name(oldest - 1)).unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(folder, summary_name(oldest - 1)))
 
 
 def mend_summaries(files: Files, folder: Path, end: Progress) -> None:
@@ -207,7 +210,7 @@ def as_text(document: Mapping[str, Any]) -> str:
 
     Indenting all of it costs ten times as much, in every iteration.
     """
-    lines = (f"  {_encoded(key)}: {_encoded(document[key])}" for key in sorted(document))
+    lines = [f"  {_encoded(key)}: {_encoded(document[key])}" for key in sorted(document)]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 

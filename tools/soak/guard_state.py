@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pytest_causal.errors import DataError
@@ -32,9 +31,8 @@ class PastStep(NamedTuple):
     clock_us: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class State:
-    """The memory of the guards.
+class State(NamedTuple):
+    """The memory of the guards: a named tuple, because several are made in each iteration.
 
     ``clock_us`` is the guards' own clock: the time that can be vouched for, so neither a wall clock that jumps nor
     a restart wins a parameter more room (see :func:`advanced`). ``now_us`` is the wall clock of the last decision.
@@ -51,7 +49,7 @@ class State:
     clear_in_row: int = 0
     is_held: bool = False
     last_good: Mapping[str, float] | None = None
-    cooling: Mapping[str, int] = field(default_factory=dict)
+    cooling: Mapping[str, int] = MappingProxyType({})
     steps: tuple[PastStep, ...] = ()
     spent: int = 0
 
@@ -67,7 +65,7 @@ class State:
         """Return JSON data from which :meth:`from_json` makes an equal state."""
         return {
             "schema": SCHEMA,
-            **{each.name: getattr(self, each.name) for each in dataclasses.fields(self)},
+            **self._asdict(),
             "cooling": dict(self.cooling),
             "last_good": None if self.last_good is None else dict(self.last_good),
             "steps": [step._asdict() for step in self.steps],
@@ -79,7 +77,7 @@ class State:
 
         Raises :class:`DataError` for anything else: a memory that cannot be read is not an empty memory.
         """
-        table = _object(data, "the state", {"schema", *(each.name for each in dataclasses.fields(cls))})
+        table = _object(data, "the state", {"schema", *cls._fields})
         if table["schema"] != SCHEMA:
             raise _no("schema", table["schema"], f"expected {SCHEMA!r}")
         if not isinstance(table["is_held"], bool):

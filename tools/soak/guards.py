@@ -7,7 +7,6 @@ only the kill switch and the bounds.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
@@ -130,14 +129,14 @@ def decide(
     for proposal in proposals:
         step, bound = _step(proposal, values, bounds), bounds.get(proposal.path)
         case = _Case(step, proposal, bound, state, situation, limits, accepted, is_panic)
-        answers = [_check(guard, ask, case) for guard, ask in _GUARDS.items()]
+        answers = [_check(guard, ask(case), case) for guard, ask in _GUARDS.items()]
         checks += answers
         if all(answer.passes for answer in answers):
             accepted += (PastStep(*step, situation.iteration, state.clock_us),)
     if is_panic:
         return _panic(values, bounds, state, situation, tuple(checks), limits)
     after = _remembering(state, accepted, limits)
-    after = dataclasses.replace(after, spent=state.spent + len(accepted))
+    after = after._replace(spent=state.spent + len(accepted))
     return Decision(tuple(Step(*step[:3]) for step in accepted), tuple(checks), after)
 
 
@@ -159,8 +158,7 @@ def _observed(
         good, frozen_until = 0, situation.iteration + limits.freeze_for - 1
     clear = state.clear_in_row + 1 if is_clear else 0
     tuned = {path: value for path, value in values.items() if path in bounds}
-    return dataclasses.replace(
-        state,
+    return state._replace(
         iteration=situation.iteration,
         clock_us=advanced(state, situation.now_us, situation.since_last_us, situation.period_us),
         now_us=situation.now_us,
@@ -190,8 +188,7 @@ def _panic(
     refused = {check.path for check in asked if not check.passes}
     applied = tuple(step for step in wanted if step.path not in refused)
     past = tuple(PastStep(*step, situation.iteration, state.clock_us) for step in applied)
-    after = dataclasses.replace(
-        _remembering(state, past, limits),
+    after = _remembering(state, past, limits)._replace(
         failures_in_row=state.failures_in_row if refused else 0,
         is_held=True,
     )
@@ -249,7 +246,7 @@ def _remembering(state: State, accepted: tuple[PastStep, ...], limits: GuardLimi
         for step in (*state.steps, *accepted)
         if step.iteration > oldest or state.clock_us - step.clock_us < HOUR_US
     )
-    return dataclasses.replace(state, cooling=cooling, steps=steps)
+    return state._replace(cooling=cooling, steps=steps)
 
 
 def _share(step: Step | PastStep) -> float:
@@ -257,8 +254,7 @@ def _share(step: Step | PastStep) -> float:
     return abs(step.after - step.before) / abs(step.before) if step.before else math.inf
 
 
-def _check(guard: Guard, ask: Callable[[_Case], _Answer | None], case: _Case) -> Check:
-    answer = ask(case)
+def _check(guard: Guard, answer: _Answer | None, case: _Case) -> Check:
     if answer is None:
         return Check(case.step.path, guard, True)
     wait_us = answer.wait_us

@@ -25,6 +25,7 @@ NAME = "journal.jsonl"
 SCHEMA = "causal.soak_journal/1"
 _HASH_DIGITS = 16
 _encoded = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_decoded = json.JSONDecoder().decode
 _START = '{"hash":"'
 _BODY_AT = len(_START) + _HASH_DIGITS + 2
 """Where the rest of a line begins: behind the hash, its quote and its comma."""
@@ -106,7 +107,7 @@ class Journal:
         self._hash = hash_
         self._size += len(line)
         self.lines += 1
-        return Line(self.lines, step, iteration, at_us, json.loads(text)["data"])
+        return Line(self.lines, step, iteration, at_us, _decoded(text)["data"])
 
     def close(self) -> None:
         """Let go of the file; safe to call twice."""
@@ -171,7 +172,7 @@ class Reading:
             hash_, rest = text[len(_START) : _BODY_AT - 2], text[_BODY_AT:]
             if not text.startswith(_START) or hash_ != _hash(self.hash, rest):
                 raise ValueError("its hash does not fit it and the line before")
-            body = json.loads(text)
+            body = _decoded(text)
             line = Line(body["n"], Step(body["step"]), body["iteration"], body["at_us"], body["data"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(

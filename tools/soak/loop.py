@@ -72,6 +72,7 @@ class Loop:
             raise ValueError("a run begins with its plan")
         self.progress = progress
         self._plan: Plan = progress.plan
+        self._attempt_folder = folder / ATTEMPT_FOLDER
         self._folder = folder
         self._journal = journal
         self._parts = parts
@@ -198,7 +199,7 @@ class Loop:
                 values=values,
                 secrets=policy.secrets,
                 profile=policy.profile,
-                folder=self._folder / ATTEMPT_FOLDER,
+                folder=self._attempt_folder,
                 timeout_seconds=timeout_us / _SECOND_US,
                 interruption=self._parts.interruption,
             )
@@ -281,15 +282,15 @@ class Loop:
     def _apply(self) -> None:
         """Make the change that was decided; one that was made before the run was killed is found made."""
         moves = [Move(*step) for step in self.progress.decided["applied"]]
-        author = Author(
-            by=f"soak {self._plan.run} iteration {self.progress.iteration}",
-            at=f"{clock.at(self._clock.now_us()):%Y-%m-%dT%H:%M:%SZ}",
-        )
         if not moves:
             found = self._parts.parameters.policy().overrides
             fingerprint = found.fingerprint if found is not None else ""
             data = {"revision": self.progress.revision, "fingerprint": fingerprint, "taken_back": ""}
         else:
+            author = Author(
+                by=f"soak {self._plan.run} iteration {self.progress.iteration}",
+                at=f"{clock.at(self._clock.now_us()):%Y-%m-%dT%H:%M:%SZ}",
+            )
             done = self._parts.parameters.apply(moves, author, from_revision=self.progress.revision)
             data = done._asdict()
         self._append(Step.APPLIED, data)

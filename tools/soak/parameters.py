@@ -7,6 +7,7 @@ when the policy that comes out of all layers has the new value: a flag or a vari
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,14 @@ _Seen = tuple[tuple[int, int, int] | None, ...]
 """Inode, time of change (ns) and size of the files behind a policy; ``None`` for one that is not there."""
 
 
+class _Known(NamedTuple):
+    """A policy, the files behind it, and what they were when it was read."""
+
+    paths: tuple[str, ...]
+    seen: _Seen
+    policy: Policy
+
+
 class Author(NamedTuple):
     """Who changes values, such as ``soak nightly-7 iteration 3``, and when (UTC, ``2026-11-02T10:00:00Z``)."""
 
@@ -72,17 +81,17 @@ class Parameters:
     path: Path
     project: Path | None = None
     """The project's own override file, from which a run with a file of its own starts."""
-    _known: dict[_Seen, Policy] = field(default_factory=dict, repr=False, compare=False)
-    """The last policy, by what its files were: none of them is parsed again while none has changed."""
+    _known: list[_Known] = field(default_factory=list, repr=False, compare=False)
+    """The last policy, if any: none of its files is parsed again while none has changed."""
 
     def policy(self) -> Policy:
         """Return the policy in force, as its files are now. Raises ConfigError, UsageError."""
-        for seen, policy in self._known.items():
-            if seen == _look_at(self.path, policy):
-                return policy
+        for known in self._known:
+            if known.seen == _look_at(known.paths):
+                return known.policy
         policy = resolve(self.settings, cli=self.sets, env=self.env, overrides_path=self.path)
-        self._known.clear()
-        self._known[_look_at(self.path, policy)] = policy
+        paths = tuple(str(path) for path in (self.path, *(profile.path for profile in policy.chain)))
+        self._known[:] = [_Known(paths, _look_at(paths), policy)]
         return policy
 
     def base(self) -> Policy:
@@ -153,13 +162,13 @@ class Parameters:
         return Applied(undone.revision, undone.fingerprint, f"not in force: {'; '.join(hidden)}")
 
 
-def _look_at(path: Path, policy: Policy) -> _Seen:
-    return tuple(_stamp(each) for each in (path, *(profile.path for profile in policy.chain)))
+def _look_at(paths: Sequence[str]) -> _Seen:
+    return tuple([_stamp(path) for path in paths])
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: str) -> tuple[int, int, int] | None:
     try:
-        found = path.stat()
+        found = os.stat(path)
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size

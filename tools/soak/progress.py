@@ -39,7 +39,7 @@ class Progress(NamedTuple):
     ``begun_overrides`` is what the override file held (dotted path -> value) when the run began.
 
     ``guards_memory`` is :attr:`guards` as the journal keeps it; ``planned``, ``measured``, ``decided``, ``applied`` and
-    ``done`` are what those lines of this iteration hold.
+    ``done`` are what those lines of this iteration hold, and ``measurement`` is what was measured, read from them.
     ``soak_us`` is the time of the system that was observed so far: at least a period an iteration, and none while
     the run was down; guards go by it. ``elapsed_us`` is how long the run has been going. ``pending`` is path -> value
     of the last change, until an iteration has shown whether it is read. ``failing_since_us`` is the soak time since
@@ -54,6 +54,7 @@ class Progress(NamedTuple):
     attempt: int = 0
     planned: Mapping[str, Any] = _NOTHING
     measured: Mapping[str, Any] = _NOTHING
+    measurement: Measurement = Measurement()
     decided: Mapping[str, Any] = _NOTHING
     applied: Mapping[str, Any] = _NOTHING
     done: Mapping[str, Any] = _NOTHING
@@ -69,11 +70,6 @@ class Progress(NamedTuple):
     resumes: int = 0
     reverted: Mapping[str, Any] | None = None
     finished: Mapping[str, Any] | None = None
-
-    @property
-    def measurement(self) -> Measurement:
-        """What this iteration measured."""
-        return Measurement.from_json(self.measured["measurement"])
 
     @property
     def verdict(self) -> Verdict:
@@ -154,7 +150,10 @@ def _running(progress: Progress, line: Line) -> Progress:
 
 def _measured(progress: Progress, line: Line) -> Progress:
     return progress._replace(
-        step=line.step, measured=line.data, soak_us=progress.soak_us + line.data["observed_us"]
+        step=line.step,
+        measured=line.data,
+        measurement=Measurement.from_json(line.data["measurement"]),
+        soak_us=progress.soak_us + line.data["observed_us"],
     )
 
 

@@ -22,6 +22,7 @@ from pytest_causal.errors import StoreError
 NOTHING_LOST = "free some space, then go on with `causal soak resume`"
 SYNC: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 """Waits until content and length of a file are on the disk; its times may come later, which saves a write."""
+_STATM_BYTES = 256
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
@@ -76,14 +77,15 @@ class RealFiles:
 
     def replace(self, path: Path, content: Iterable[bytes]) -> None:
         """Write through a temporary file; when it reaches the disk is left to the system."""
-        temporary = path.with_name(f".{path.name}.tmp")
+        folder, name = os.path.split(path)
+        temporary = os.path.join(folder, f".{name}.tmp")
         try:
             with open(temporary, "wb") as file:
                 file.writelines(content)
             os.replace(temporary, path)
         except OSError as error:
             with contextlib.suppress(OSError):
-                temporary.unlink()
+                os.unlink(temporary)
             raise StoreError(f"cannot write {path}: {error.strerror}", NOTHING_LOST) from error
 
 
@@ -110,10 +112,13 @@ def own_footprint(folder: Path) -> Footprint:
 
 def _resident_bytes() -> int | None:
     try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * _PAGE_BYTES
+        descriptor = os.open("/proc/self/statm", os.O_RDONLY)  # a file object would cost three times as much
     except OSError:
         return None
+    try:
+        return int(os.read(descriptor, _STATM_BYTES).split()[1]) * _PAGE_BYTES
+    finally:
+        os.close(descriptor)
 
 
 def _descriptors() -> int | None:

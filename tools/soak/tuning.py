@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +35,8 @@ class Tuning:
 
     rules: TuningRules
     limits: GuardLimits
+    _last: list[State] = field(default_factory=list, repr=False, compare=False)
+    """What the guards remembered after the last decision, if there was one here."""
 
     @classmethod
     def from_file(cls, path: Path = RULES_FILE) -> Tuning:
@@ -68,7 +70,7 @@ class Tuning:
         """
         metrics = {name: sample.value for name, sample in progress.measurement.metrics.items()}
         proposals = propose(self.rules, metrics, values)
-        now_us, state = progress.soak_us, progress.guards
+        now_us, state = progress.soak_us, self._remembered(progress)
         situation = Situation(
             iteration=progress.iteration,
             is_last=moment.is_last,
@@ -80,6 +82,7 @@ class Tuning:
             is_killed=moment.is_frozen,
         )
         decision = decide(proposals.made, values, bounds, self.limits, state, situation)
+        self._last[:] = [decision.state]
         return {
             "proposed": [_proposal_to_json(each) for each in proposals.made],
             "set_aside": [list(each) for each in proposals.set_aside],
@@ -93,6 +96,13 @@ class Tuning:
             "is_last": moment.is_last,
             "is_frozen": moment.is_frozen,
         }
+
+    def _remembered(self, progress: Progress) -> State:
+        """Return what the guards remember; the journal's is read only where it is not what was decided here last."""
+        for state in self._last:
+            if state.to_json() == progress.guards_memory:
+                return state
+        return progress.guards
 
     @staticmethod
     def nothing(state: State) -> dict[str, Any]:

@@ -24,7 +24,9 @@ INTERRUPTED = 130
 
 
 def started(root: Path) -> int:
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Python's own work after a fork is not ours
+    held = signal.pthread_sigmask(
+        signal.SIG_BLOCK, {signal.SIGINT}
+    )  # Python's own work after a fork is not ours
     child = os.fork()
     if child == 0:
         try:
