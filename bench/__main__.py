@@ -27,9 +27,9 @@ class Extent:
 
     tests: int = 10_000
     tests_large: int = 100_000
-    rounds: int = 5
-    rounds_large: int = 3
-    rounds_startup: int = 60
+    rounds: int = 3
+    rounds_large: int = 2
+    rounds_startup: int = 40
     sessions: int = 1_000
     scenarios: int = 10_000
     large_files: int = 50

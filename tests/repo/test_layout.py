@@ -52,7 +52,6 @@ SOAK_TESTED_ELSEWHERE = {
     "identity": "what a plan stands on; test_loop refuses and resumes by it, test_soak_command begins by it",
     "run": "the beginning, the resuming and the end of a run are what test_loop and test_soak_kills are about",
     "simulation": "the clock of the tests of the loop themselves",
-    "tuning": "rules and guards put together: test_loop, test_rules_file and the smoke suite",
     "verify_legacy": "test_legacy puts it to the runs of the predecessor",
     "workload_mock": "a market under the policy that it reads: test_mock_market and the smoke suite",
 }
