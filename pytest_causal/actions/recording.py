@@ -46,7 +46,8 @@ class Recording:
         self._store: HistoryStore | None = None
         self._session = 0
         self._pending: list[Run] = []
-        self._next_flush = clock.monotonic_seconds() + BATCH_SECONDS
+        self.flush_at_seconds = clock.monotonic_seconds() + BATCH_SECONDS
+        """When the next commit is due, by the monotonic clock. An attribute: it is asked three times a test."""
         self._left_alone_until = 0.0
         self._is_partial = False
         self.recorded = 0
@@ -69,9 +70,14 @@ class Recording:
         self._begin()
 
     def add(self, run: Run) -> None:
-        """Take a whole run; commit what waits when it is time."""
+        """Take a whole run; commit what waits when that is a batch."""
         self._pending.append(run)
-        if len(self._pending) >= BATCH_RUNS or clock.monotonic_seconds() >= self._next_flush:
+        if len(self._pending) >= BATCH_RUNS:
+            self.flush()
+
+    def flush_if_due(self) -> None:
+        """Commit what waits if it has waited long enough."""
+        if clock.monotonic_seconds() >= self.flush_at_seconds:
             self.flush()
 
     def flush(self) -> None:
@@ -81,7 +87,7 @@ class Recording:
             return
         try:
             self._commit()
-            self._next_flush = now + BATCH_SECONDS
+            self.flush_at_seconds = now + BATCH_SECONDS
         except StoreCorruptError as error:
             self._start_afresh(error, now)
         except StoreBusyError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -208,6 +208,13 @@ class ArmedFolding(Folding):
     ) -> None:
         super().__init__(clean, prefix=prefix, strips_groups=strips_groups)
         self._arms = arms
+
+    def fold(self, reports: deque[pytest.TestReport]) -> Iterator[Run]:
+        """Take reports one by one: each may be masked."""
+        while reports:
+            run = self.add(reports.popleft())
+            if run is not None:
+                yield run
 
     def add(self, report: pytest.TestReport) -> Run | None:
         """Take one report, as it was before it was masked."""

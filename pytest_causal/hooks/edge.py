@@ -45,7 +45,7 @@ def guarded(hook: Callable[Concatenate[E, P], None]) -> Callable[Concatenate[E, 
 
     @functools.wraps(hook)
     def at_the_edge(self: E, *args: P.args, **kwargs: P.kwargs) -> None:
-        if self.fault or _getpid() != self._pid:  # what is_off says, asked three times a test
+        if self.fault or _getpid() != self._pid:  # what is_off says
             return
         try:
             hook(self, *args, **kwargs)
@@ -55,24 +55,6 @@ def guarded(hook: Callable[Concatenate[E, P], None]) -> Callable[Concatenate[E, 
             self.fault = describe(error)
 
     return at_the_edge  # type: ignore[return-value] # functools.wraps names the first argument, and that is all
-
-
-def guarded_report(hook: Callable[[E, pytest.TestReport], None]) -> Callable[[E, pytest.TestReport], None]:
-    """Wrap a hook as :func:`guarded` does. For the one that is called three times a test: by its plain signature, which
-    takes a third of the time of one for any arguments."""
-
-    @functools.wraps(hook)
-    def at_the_edge(self: E, report: pytest.TestReport) -> None:
-        if self.fault or _getpid() != self._pid:
-            return
-        try:
-            hook(self, report)
-        except pytest.exit.Exception:
-            raise
-        except Exception as error:  # noqa: BLE001 - this is the edge
-            self.fault = describe(error)
-
-    return at_the_edge
 
 
 def contained(action: Callable[[], None]) -> str:

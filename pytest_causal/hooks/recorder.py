@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,10 @@ import pytest
 
 from pytest_causal import clock, garbage
 from pytest_causal.actions.judgements import Judgements
-from pytest_causal.actions.recording import Recording
+from pytest_causal.actions.recording import BATCH_RUNS, Recording
 from pytest_causal.actions.surroundings import is_dirty
 from pytest_causal.errors import ExitCode
-from pytest_causal.hooks.edge import Edge, guarded, guarded_report
+from pytest_causal.hooks.edge import Edge, guarded
 from pytest_causal.hooks.folding import Folding
 from pytest_causal.hooks.notes import NoteTaker
 from pytest_causal.model.scenario import Declaration
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from pytest_causal.policy.in_force import Policy
     from pytest_causal.settings.sources import Settings
 
+BATCH_REPORTS = 3 * BATCH_RUNS
+"""Reports that may wait to be folded: those of as many runs as may wait to be committed."""
+_monotonic_seconds = clock.monotonic_seconds
 _UNFINISHED_STATUSES = frozenset(
     {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR}
 )
@@ -50,6 +54,7 @@ class Recorder(Edge):
         self._folding = folding
         self._policy = policy
         self._taker = taker
+        self._reports: deque[pytest.TestReport] = deque()
         self._selected: list[tuple[str, Sequence[str]]] = []
         self._is_interrupted = False
         self._is_collecting_only = False
@@ -75,12 +80,24 @@ class Recorder(Edge):
             if run is not None:
                 self.recording.add(run)
 
-    @guarded_report
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Fold one report; record the run that it completes."""
-        run = self._folding.add(report)
-        if run is not None:
+        """Keep a report until some can be folded together: this is called three times a test."""
+        reports = self._reports
+        reports.append(report)
+        if len(reports) >= BATCH_REPORTS or _monotonic_seconds() >= self.recording.flush_at_seconds:
+            self._fold()
+
+    def _fold(self) -> None:
+        """Record the runs that the reports so far complete."""
+        if self.is_off:
+            self._reports.clear()
+        self._record()
+
+    @guarded
+    def _record(self) -> None:
+        for run in self._folding.fold(self._reports):
             self.recording.add(run)
+        self.recording.flush_if_due()
 
     @guarded
     def pytest_keyboard_interrupt(self) -> None:
@@ -118,6 +135,7 @@ class Recorder(Edge):
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """End the session in the store. With ``strict`` a record that is not whole fails a run that passed."""
         with garbage.left_alone():
+            self._fold()
             self._conclude(session, exitstatus)
             self._review(session.config)
         if self.settings.strict and not self._is_whole() and exitstatus == pytest.ExitCode.OK:

@@ -27,6 +27,7 @@ _SETTINGS = (
     "PRAGMA synchronous=NORMAL",
     "PRAGMA trusted_schema=OFF",  # a prepared file gets no functions to run
     "PRAGMA cell_size_check=ON",  # damage is noticed earlier
+    "PRAGMA cache_size=-1000",  # KiB: half of the default, in every test run; the system caches the file besides
     "PRAGMA temp_store=MEMORY",  # sorting needs no disk, which may be full or read-only
     f"PRAGMA journal_size_limit={LOG_LIMIT_BYTES}",
 )

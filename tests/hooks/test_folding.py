@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -58,7 +58,7 @@ def folding(**options: Any) -> Folding:
 
 
 def feed(fold: Folding, *reports: pytest.TestReport) -> list[Run]:
-    return [run for each in reports if (run := fold.add(each)) is not None]
+    return list(fold.fold(deque(reports)))
 
 
 def only(*reports: pytest.TestReport) -> Run:
@@ -445,6 +445,34 @@ wild = st.tuples(
     st.sampled_from(["", "gw0", "gw1"]),
     st.sampled_from([{}, {}, {"wasxfail": "why"}, {"context": "sub"}]),
 )
+
+
+Told = tuple[str, str, str, str, dict[str, Any]]
+passing: st.SearchStrategy[list[Told]] = st.tuples(
+    st.sampled_from(["f::a", "f::b"]), st.sampled_from(["", "gw0"])
+).map(lambda place: [(place[0], when, "passed", place[1], {}) for when in ("setup", "call", "teardown")])
+
+
+@given(told=st.lists(passing | wild.map(lambda one: [one]), max_size=20), sizes=st.lists(st.integers(1, 9)))
+def test_reports_that_are_folded_together_are_the_runs_that_they_are_one_by_one(told, sizes) -> None:
+    reports = [
+        report(nodeid, when, outcome, worker=worker, **more)
+        for group in told
+        for nodeid, when, outcome, worker, more in group
+    ]
+    alone, together = folding(), folding()
+    one_by_one = [run for each in reports if (run := alone.add(each)) is not None]
+    in_batches: list[Run] = []
+    waiting = deque(reports)
+    for size in [*sizes, len(reports)]:
+        batch = deque(waiting.popleft() for _ in range(min(size, len(waiting))))
+        in_batches += together.fold(batch)
+        assert not batch
+    assert in_batches == one_by_one
+    selected = [("", "f::a"), ("", "f::b"), ("gw0", "f::a")]
+    assert [run.nodeid for run in alone.missing(selected)] == [
+        run.nodeid for run in together.missing(selected)
+    ]
 
 
 @given(told=st.lists(wild, max_size=30))

@@ -409,6 +409,7 @@ def test_p11_ctrl_c_keeps_what_ran_and_pytests_own_exit_code(suite, distribution
         import time, pathlib
         def test_a(): pass
         def test_b():
+            time.sleep(1)  # a controller may be slow to hear of test_a
             pathlib.Path("begun").touch()
             time.sleep(60)
         def test_c(): pass
