@@ -18,6 +18,7 @@ from pytest_causal.policy.secrets import MASK, secret_paths
 from pytest_causal.settings.scalars import shown
 from pytest_causal.settings.sources import Layer as SettingLayer
 from pytest_causal.settings.suggestion import did_you_mean
+from pytest_causal.settings.table import SET_FLAG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,10 +27,16 @@ if TYPE_CHECKING:
 
 
 def resolve(
-    settings: Settings, *, cli: Sequence[str], env: Mapping[str, str], overrides_path: Path | None
+    settings: Settings,
+    *,
+    cli: Sequence[str],
+    env: Mapping[str, str],
+    overrides_path: Path | None,
+    flag: str = SET_FLAG,
 ) -> Policy:
     """Return the policy of all layers, without overrides where there is no path for them.
 
+    ``flag`` is the option by which the texts ``cli`` were given, as errors and origins name it.
     See :func:`~pytest_causal.policy.layers.resolve_policy`.
     """
     chain = _chain(settings)
@@ -39,7 +46,7 @@ def resolve(
         *(given.from_profile(profile) for profile in chain),
         given.from_overrides(overrides, settings.profile) if overrides else (),
         *given.from_env(env),
-        [given.from_flag(text) for text in cli],
+        [given.from_flag(text, flag) for text in cli],
     ]
     leaves = merge(documents, settings.secrets)
     secrets = secret_paths({path: leaf.value for path, leaf in leaves.items()}, settings.secrets)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -66,7 +65,7 @@ def workload_deaf(patch: pytest.MonkeyPatch) -> None:
 
     def measure(self: MockWorkload, task: Any) -> Any:
         first = BASE.setdefault(id(self), dict(task.values))
-        return _workload(self, dataclasses.replace(task, values=first))
+        return _workload(self, task._replace(values=first))
 
     patch.setattr(MockWorkload, "measure", measure)
 
@@ -102,7 +101,7 @@ def credit_for_nothing(patch: pytest.MonkeyPatch) -> None:
     """Read nothing, and be credited."""
 
     def measure(self: MockWorkload, task: Any) -> Any:
-        return dataclasses.replace(_workload(self, task), reads=())
+        return _workload(self, task)._replace(reads=())
 
     patch.setattr(MockWorkload, "measure", measure)
     patch.setattr(loop.Loop, "_credited", lambda self, measurement: sorted(self.progress.pending))

@@ -138,6 +138,23 @@ def test_a_summary_that_was_lost_is_made_again_from_the_journal(bench) -> None:
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("left", ["", "all but the end", "zero bytes"])
+def test_a_summary_that_reached_the_disk_in_part_is_made_again_from_the_journal(bench, left: str) -> None:
+    """Summaries are not synced: this is what a lost power supply leaves of one."""
+    bench.begin(iterations=4, auto_tune=True)
+    path = bench.folder() / "ITER_SUMMARY_3.json"
+    whole = path.read_bytes()
+    others = {each.name: each.stat().st_ino for each in bench.folder().glob("ITER_SUMMARY_*") if each != path}
+    path.write_bytes(
+        {"": b"", "all but the end": whole[:-1], "zero bytes": bytes(len(whole) - 40) + whole[-40:]}[left]
+    )
+    bench.resume()
+    assert path.read_bytes() == whole
+    assert {name: (bench.folder() / name).stat().st_ino for name in others} == others, (
+        "whole ones are left alone"
+    )
+
+
 @pytest.mark.slow
 def test_k21_the_cost_of_an_iteration_does_not_grow_with_the_run(bench, scripted, measured) -> None:
     """Twelve hundred iterations of nothing: objects and files stay as many as they are."""

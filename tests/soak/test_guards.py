@@ -72,7 +72,7 @@ class Run:
         self.state = State()
 
     def decide(self, *proposals: Proposal, **changed: Any) -> Decision:
-        restarted = State.from_json(json.loads(json.dumps(self.state.to_json())))
+        restarted = State().changed_by(json.loads(json.dumps(self.state.changes_since(State()))))
         situation = at(self.state.iteration + 1, **changed)
         decision = decide(proposals, self.values, BOUNDS, self.limits, restarted, situation)
         self.state = decision.state

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pytest_causal.errors import ConfigError, ExitCode
 from pytest_causal.policy.profiles import load_profile, shipped_profiles
 from tools.soak.kpi import (
-    GateResult,
     KpiSet,
     Limit,
     RunTally,
@@ -157,9 +156,9 @@ def test_limits_that_nothing_can_break_or_meet_are_refused(limits: Any, said: st
 def tally_of(*verdicts: Verdict, warmup: tuple[Verdict, ...] = ()) -> RunTally:
     tally = RunTally()
     for verdict in warmup:
-        tally = tally.with_iteration(GateResult(verdict, ()), samples(), is_warmup=True)
+        tally = tally.with_iteration(verdict, samples(), is_warmup=True)
     for verdict in verdicts:
-        tally = tally.with_iteration(GateResult(verdict, ()), samples(), is_warmup=False)
+        tally = tally.with_iteration(verdict, samples(), is_warmup=False)
     return tally
 
 
@@ -195,11 +194,11 @@ def test_k14_d4_the_end_of_a_run_has_the_verdict_of_its_steady_iterations(
 
 def test_the_findings_of_a_run_are_on_the_means_of_its_steady_iterations() -> None:
     tally = RunTally().with_iteration(
-        judge(PRODUCTION, samples(net_bps=-50.0)), samples(net_bps=-50.0), is_warmup=True
+        judge(PRODUCTION, samples(net_bps=-50.0)).verdict, samples(net_bps=-50.0), is_warmup=True
     )
     for net in (2.8, 3.0, 3.2, None):
         tally = tally.with_iteration(
-            judge(PRODUCTION, samples(net_bps=net)), samples(net_bps=net), is_warmup=False
+            judge(PRODUCTION, samples(net_bps=net)).verdict, samples(net_bps=net), is_warmup=False
         )
     (finding,) = (each for each in judge_run(PRODUCTION, tally).findings if each.metric == "net_bps")
     assert finding.value == pytest.approx(3.0)
@@ -213,7 +212,7 @@ def test_a_mean_within_the_limit_does_not_hide_an_iteration_that_failed() -> Non
     tally = RunTally()
     for net in (1.0, 9.0, 9.0):
         tally = tally.with_iteration(
-            judge(PRODUCTION, samples(net_bps=net)), samples(net_bps=net), is_warmup=False
+            judge(PRODUCTION, samples(net_bps=net)).verdict, samples(net_bps=net), is_warmup=False
         )
     result = judge_run(PRODUCTION, tally)
     assert result.verdict is Verdict.FAIL

@@ -99,7 +99,7 @@ def test_k13_a_value_left_over_from_before_is_inconclusive(bench, scripted, meas
     def answer(task: Any) -> Any:
         good = measured()
         stale = {**good.metrics, "risk_ratio": Sample(value=0.3, is_stale=True)}
-        return dataclasses.replace(good, metrics=stale)
+        return good._replace(metrics=stale)
 
     assert bench.begin(scripted(answer)).exit_code == ExitCode.INCONCLUSIVE
 

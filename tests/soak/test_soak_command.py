@@ -56,6 +56,23 @@ def test_a_run_from_its_beginning_to_its_report(tmp_path: Path) -> None:
     assert "soak_iterations{" in call(tmp_path, "report", "a", "--prometheus").stdout
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("quoting.min_interval_ms=soon", "--set: quoting.min_interval_ms: "),
+        ("quoting.min_interval=50", "--set: the policy has no 'quoting.min_interval'"),
+        ("quoting", "--set 'quoting'; write it as PATH=VALUE"),
+    ],
+)
+def test_a_value_that_cannot_be_set_is_refused_under_the_name_of_its_option(
+    tmp_path: Path, value: str, words: str
+) -> None:
+    done = call(tmp_path, "run", "--iterations", "1", "--mock", "--set", value)
+    assert done.returncode == ExitCode.USAGE
+    assert words in done.stderr
+    assert "--causal-set" not in done.stderr
+
+
 def test_the_iterations_join_the_history(tmp_path: Path) -> None:
     call(tmp_path, "run", "--iterations", "4", "--warmup", "1", "--mock", "--run-id", "a")
     store = open_store(str(tmp_path / ".causal" / "history.db"), readonly=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_causal.errors import StoreError
-from tools.soak.surroundings import RealClock, RealFiles, own_footprint
+from tools.soak.surroundings import RealClock, RealFiles, SampledFootprint, own_footprint
 
 
 def test_a_clock_that_is_woken_sleeps_no_more() -> None:
@@ -56,6 +56,20 @@ def test_the_footprint_sees_what_is_taken(tmp_path: Path) -> None:
     assert after.resident_bytes - before.resident_bytes > len(block) // 2
     assert (after.descriptors or 0) - (before.descriptors or 0) == 20
     assert after.cpu_seconds >= before.cpu_seconds
+
+
+def test_the_footprint_is_looked_at_ten_times_a_second_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ns = 5_000_000_000
+    monkeypatch.setattr("time.monotonic_ns", lambda: now_ns)
+    footprint = SampledFootprint()
+    first = footprint(tmp_path)
+    with open(os.devnull, "rb"):
+        now_ns += 99_000_000
+        assert footprint(tmp_path) is first
+        now_ns += 1_000_000
+        assert (footprint(tmp_path).descriptors or 0) == (first.descriptors or 0) + 1
 
 
 def test_where_the_folder_is_gone_the_disk_is_not_known(tmp_path: Path) -> None:

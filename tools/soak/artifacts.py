@@ -18,9 +18,10 @@ from typing import Any
 from pytest_causal.views.times import utc_stamp
 from tools.soak.journal import NAME as JOURNAL
 from tools.soak.journal import Line, read_journal
-from tools.soak.kpi import Finding, KpiSet, judge_run
+from tools.soak.kpi import judge_run
 from tools.soak.progress import Progress, replayed
 from tools.soak.surroundings import Files
+from tools.soak.tuning import APPLIED_ROW, PROPOSED_ROW, REFUSED_ROW, SET_ASIDE_ROW
 
 SUMMARY_SCHEMA = "causal.soak_iteration/1"
 TUNING_SCHEMA = "causal.soak_tuning/1"
@@ -28,7 +29,10 @@ GATE_SCHEMA = "causal.soak_gate/1"
 TUNING_REPORT = "TUNING_REPORT.json"
 KPI_GATE = "KPI_GATE.json"
 VOLATILE = "volatile"
-_encoded = json.JSONEncoder(sort_keys=True, allow_nan=False).encode
+_encoded = json.JSONEncoder(sort_keys=True, allow_nan=False, check_circular=False).encode
+_in_lines = json.JSONEncoder(
+    sort_keys=True, allow_nan=False, check_circular=False, separators=(",\n", ": ")
+).encode
 """One encoder for all: making one anew costs as much as a small value."""
 _SECOND_US = 1_000_000
 
@@ -41,7 +45,7 @@ def summary_name(iteration: int) -> str:
 def iteration_summary(progress: Progress) -> dict[str, Any]:
     """Return the summary of an iteration that is done."""
     plan, decided, applied = progress.plan, progress.decided, progress.applied
-    measurement = progress.measured["measurement"]
+    measurement = progress.measurement
     return {
         "schema": SUMMARY_SCHEMA,
         "run": plan.run if plan else "",
@@ -49,12 +53,12 @@ def iteration_summary(progress: Progress) -> dict[str, Any]:
         "iteration": progress.iteration,
         "phase": progress.planned["phase"],
         "verdict": decided["verdict"],
-        "findings": decided["findings"],
-        "metrics": measurement["metrics"],
-        "problem": measurement["problem"],
-        "disturbed": measurement["disturbed"],
-        "values": progress.planned["values"],
-        "reads": [{"path": path, "value": value, "how": how} for path, value, how in measurement["reads"]],
+        "findings": [finding._asdict() for finding in progress.gate.findings],
+        "metrics": {name: sample._asdict() for name, sample in measurement.metrics.items()},
+        "problem": measurement.problem,
+        "disturbed": measurement.disturbed,
+        "values": progress.values,
+        "reads": [read._asdict() for read in measurement.reads],
         "tuning": tuning_of(progress),
         "stop": decided["stop"],
         "revision": applied["revision"],
@@ -67,19 +71,19 @@ def tuning_of(progress: Progress) -> dict[str, Any]:
     """Return what was proposed, refused and changed after an iteration, and whether the change before it was read."""
     decided, applied = progress.decided, progress.applied
     return {
-        "proposed": decided["proposed"],
-        "set_aside": [
-            {"path": path, "rule": rule, "reason": reason} for path, rule, reason in decided["set_aside"]
-        ],
-        "refused": decided["refused"],
-        "applied": []
-        if applied["taken_back"]
-        else [{"path": path, "before": before, "after": after} for path, before, after in decided["applied"]],
+        "proposed": _tables(PROPOSED_ROW, decided["proposed"]),
+        "set_aside": _tables(SET_ASIDE_ROW, decided["set_aside"]),
+        "refused": _tables(REFUSED_ROW, decided["refused"]),
+        "applied": [] if applied["taken_back"] else _tables(APPLIED_ROW, decided["applied"]),
         "taken_back": applied["taken_back"],
         "is_revert": decided["is_revert"],
         "credited": decided["credited"],
         "uncredited": decided["uncredited"],
     }
+
+
+def _tables(names: tuple[str, ...], rows: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _volatile(progress: Progress) -> dict[str, Any]:
@@ -98,18 +102,32 @@ def _volatile(progress: Progress) -> dict[str, Any]:
 
 def write_summary(files: Files, folder: Path, progress: Progress) -> None:
     """Write the summary of an iteration that is done, and drop one that is no longer kept. Raises StoreError."""
-    files.replace(folder / summary_name(progress.iteration), [as_text(iteration_summary(progress)).encode()])
+    within = os.path.join(folder, "")
+    files.replace(within + summary_name(progress.iteration), [as_text(iteration_summary(progress)).encode()])
     if (oldest := oldest_kept(progress)) > 1:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(folder, summary_name(oldest - 1)))
+            os.unlink(within + summary_name(oldest - 1))
 
 
 def mend_summaries(files: Files, folder: Path, end: Progress) -> None:
-    """Write each summary that a kill has kept from being written. Raises as reading a journal does, and StoreError."""
+    """Write each summary that is not there as a whole. Raises as reading a journal does, and StoreError.
+
+    A kill can keep the last one from being written, and a lost power supply any that was not on the disk yet: none is
+    synced, as all of them are in the journal.
+    """
     oldest = oldest_kept(end)
     for progress in replayed(read_journal(folder / JOURNAL)):
-        if progress.iteration >= oldest and not (folder / summary_name(progress.iteration)).exists():
+        if progress.iteration >= oldest and not _is_whole(folder / summary_name(progress.iteration)):
             write_summary(files, folder, progress)
+
+
+def _is_whole(summary: Path) -> bool:
+    """Return whether a summary is there, and not only in part: cut off, or with pages that were never written."""
+    try:
+        content = summary.read_bytes()
+    except OSError:
+        return False
+    return content.endswith(b"}\n") and b"\0" not in content
 
 
 def oldest_kept(progress: Progress) -> int:
@@ -118,10 +136,10 @@ def oldest_kept(progress: Progress) -> int:
     return max(1, progress.iteration - keep + 1) if keep else 1
 
 
-def write_reports(files: Files, folder: Path, progress: Progress, kpis: KpiSet) -> None:
+def write_reports(files: Files, folder: Path, progress: Progress) -> None:
     """Write what stands at the end of a run: the tuning report, line by line, and the gate. Raises StoreError."""
     files.replace(folder / TUNING_REPORT, tuning_report(read_journal(folder / JOURNAL), progress))
-    files.replace(folder / KPI_GATE, [as_text(gate(progress, kpis)).encode()])
+    files.replace(folder / KPI_GATE, [as_text(gate(progress)).encode()])
 
 
 def tuning_report(lines: Iterable[Line], end: Progress) -> Iterator[bytes]:
@@ -144,7 +162,7 @@ def tuning_report(lines: Iterable[Line], end: Progress) -> Iterator[bytes]:
         counts["reverts"] += bool(entry["is_revert"])
         counts["credited"] += bool(entry["credited"])
         counts["uncredited"] += bool(entry["uncredited"])
-        refused.update({check["guard"] for check in entry["refused"]})
+        refused.update({refusal["guard"] for refusal in entry["refused"]})
         yield f"{comma}\n    {_encoded(entry)}".encode()
         comma = ","
     rest = {
@@ -159,14 +177,14 @@ def tuning_report(lines: Iterable[Line], end: Progress) -> Iterator[bytes]:
         },
         VOLATILE: {"resumes": end.resumes, "missed_slots": end.missed_slots},
     }
-    text = json.dumps(rest, sort_keys=True, indent=2, allow_nan=False)
+    text = json.dumps(rest, sort_keys=True, indent=2, allow_nan=False, check_circular=False)
     yield f"\n  ],{text[1:]}\n".encode()
 
 
-def gate(progress: Progress, kpis: KpiSet) -> dict[str, Any]:
+def gate(progress: Progress) -> dict[str, Any]:
     """Return the verdict on the whole run, with the evidence that it rests on."""
     finished = progress.finished or {}
-    result = judge_run(kpis, progress.tally)
+    result = judge_run(progress.kpis, progress.tally)
     plan = progress.plan
     return {
         "schema": GATE_SCHEMA,
@@ -178,7 +196,7 @@ def gate(progress: Progress, kpis: KpiSet) -> dict[str, Any]:
         "ended": finished.get("ended", ""),
         "exit_code": finished.get("exit_code", 0),
         "ok": finished.get("exit_code", 0) == 0,
-        "findings": [finding_to_json(finding) for finding in result.findings],
+        "findings": [finding._asdict() for finding in result.findings],
         "drift": finished.get("drift", {}),
         "steady": _counts(progress.tally.steady),
         "warmup": _counts(progress.tally.warmup),
@@ -190,28 +208,12 @@ def gate(progress: Progress, kpis: KpiSet) -> dict[str, Any]:
     }
 
 
-def finding_to_json(finding: Finding) -> dict[str, Any]:
-    """Return a finding of the gate as JSON types."""
-    return {
-        "metric": finding.metric,
-        "value": finding.value,
-        "level": finding.level,
-        "limit": finding.limit,
-        "side": finding.side,
-        "samples": finding.samples,
-        "low": finding.low,
-        "high": finding.high,
-        "reason": finding.reason,
-    }
-
-
 def as_text(document: Mapping[str, Any]) -> str:
-    """Return an artifact's text: keys sorted, ASCII, no NaN, a line for each key at the top.
+    """Return an artifact's text: keys sorted, ASCII, no NaN, a line for each item.
 
-    Indenting all of it costs ten times as much, in every iteration.
+    Indenting them too costs ten times as much, in every iteration.
     """
-    lines = [f"  {_encoded(key)}: {_encoded(document[key])}" for key in sorted(document)]
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+    return f"{_in_lines(document)}\n"
 
 
 def _counts(verdicts: Mapping[Any, int]) -> dict[str, int]:

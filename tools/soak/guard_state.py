@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pytest_causal.errors import DataError
 
-SCHEMA = "causal.guard-state/1"
 HOUR_US = 3_600_000_000
 
 
@@ -55,55 +54,38 @@ class State(NamedTuple):
 
     def steps_of(self, path: str, since_iteration: int) -> tuple[PastStep, ...]:
         """Return the applied steps of a path from an iteration on, oldest first."""
-        return tuple(step for step in self.steps if step.path == path and step.iteration >= since_iteration)
+        return tuple([step for step in self.steps if step.path == path and step.iteration >= since_iteration])
 
     def steps_of_last_hour(self) -> tuple[PastStep, ...]:
         """Return the applied steps of any path in the last hour of the guards' clock, oldest first."""
-        return tuple(step for step in self.steps if self.clock_us - step.clock_us < HOUR_US)
+        begins_us = self.clock_us - HOUR_US
+        return tuple([step for step in self.steps if step.clock_us > begins_us])
 
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON data from which :meth:`from_json` makes an equal state."""
-        return {
-            "schema": SCHEMA,
-            **self._asdict(),
-            "cooling": dict(self.cooling),
-            "last_good": None if self.last_good is None else dict(self.last_good),
-            "steps": [step._asdict() for step in self.steps],
-        }
+    def changes_since(self, before: State) -> dict[str, Any]:
+        """Return as JSON data what is different, by name: from it :meth:`changed_by` makes this state of ``before``.
 
-    @classmethod
-    def from_json(cls, data: object) -> State:
-        """Return the state that was written.
-
-        Raises :class:`DataError` for anything else: a memory that cannot be read is not an empty memory.
+        Most of a memory stays as it is from one iteration to the next, and the journal is to hold each thing once.
         """
-        table = _object(data, "the state", {"schema", *cls._fields})
-        if table["schema"] != SCHEMA:
-            raise _no("schema", table["schema"], f"expected {SCHEMA!r}")
-        if not isinstance(table["is_held"], bool):
-            raise _no("is_held", table["is_held"], "expected true or false")
-        if not isinstance(table["steps"], list):
-            raise _no("steps", table["steps"], "expected a list")
-        counts = (
-            "iteration",
-            "clock_us",
-            "good_in_row",
-            "frozen_until",
-            "failures_in_row",
-            "clear_in_row",
-            "spent",
-        )
-        return cls(
-            **{name: _whole(table[name], name) for name in counts},
-            now_us=None if table["now_us"] is None else _whole(table["now_us"], "now_us"),
-            is_held=table["is_held"],
-            last_good=None if table["last_good"] is None else _numbers(table["last_good"], "last_good"),
-            cooling={
-                path: _whole(until, f"cooling.{path}")
-                for path, until in _object(table["cooling"], "cooling").items()
-            },
-            steps=tuple(_past_step(step, f"steps[{index}]") for index, step in enumerate(table["steps"])),
-        )
+        changes: dict[str, Any] = {
+            name: now
+            for name, was, now in zip(_NAMES, before, self, strict=True)
+            if now is not was and now != was
+        }
+        if "steps" in changes:
+            changes["steps"] = [list(step) for step in self.steps]
+        for name in changes.keys() & {"cooling", "last_good"}:
+            changes[name] = None if changes[name] is None else dict(changes[name])
+        return changes
+
+    def changed_by(self, changes: object) -> State:
+        """Return the state after changes that were written.
+
+        Raises :class:`DataError` for what cannot be one: a memory that cannot be read is not an empty memory.
+        """
+        table = _object(changes, "the changes")
+        if unknown := table.keys() - _READ.keys():
+            raise _no("the changes", min(unknown), f"expected one of {', '.join(sorted(_READ))}")
+        return self._replace(**{name: _READ[name](value, name) for name, value in table.items()})
 
 
 def advanced(state: State, now_us: int, since_last_us: int | None, period_us: int) -> int:
@@ -119,12 +101,9 @@ def advanced(state: State, now_us: int, since_last_us: int | None, period_us: in
     return state.clock_us + min(max(0, now_us - state.now_us), period_us)
 
 
-def _object(data: object, name: str, keys: set[str] | None = None) -> Mapping[str, Any]:
+def _object(data: object, name: str) -> Mapping[str, Any]:
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise _no(name, data, "expected an object")
-    if keys is not None and data.keys() != keys:
-        wrong = ", ".join(sorted(data.keys() ^ keys))
-        raise _no(name, wrong, "these keys are missing or unknown")
     return data
 
 
@@ -144,18 +123,50 @@ def _numbers(data: object, name: str) -> dict[str, float]:
     return {path: _number(value, f"{name}.{path}") for path, value in _object(data, name).items()}
 
 
+def _wholes(data: object, name: str) -> dict[str, int]:
+    return {path: _whole(value, f"{name}.{path}") for path, value in _object(data, name).items()}
+
+
+def _truth(value: object, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise _no(name, value, "expected true or false")
+    return value
+
+
+def _past_steps(data: object, name: str) -> tuple[PastStep, ...]:
+    if not isinstance(data, list):
+        raise _no(name, data, "expected a list")
+    return tuple(_past_step(step, f"{name}[{index}]") for index, step in enumerate(data))
+
+
 def _past_step(data: object, name: str) -> PastStep:
-    table = _object(data, name, set(PastStep._fields))
-    if not isinstance(table["path"], str):
-        raise _no(f"{name}.path", table["path"], "expected text")
+    if not isinstance(data, list) or len(data) != len(PastStep._fields) or not isinstance(data[0], str):
+        raise _no(name, data, f"expected [{', '.join(PastStep._fields)}]")
+    path, before, after, iteration, clock_us = data
     return PastStep(
-        path=table["path"],
-        before=_number(table["before"], f"{name}.before"),
-        after=_number(table["after"], f"{name}.after"),
-        iteration=_whole(table["iteration"], f"{name}.iteration"),
-        clock_us=_whole(table["clock_us"], f"{name}.clock_us"),
+        path=path,
+        before=_number(before, f"{name}.before"),
+        after=_number(after, f"{name}.after"),
+        iteration=_whole(iteration, f"{name}.iteration"),
+        clock_us=_whole(clock_us, f"{name}.clock_us"),
     )
+
+
+def _or_none(read: Callable[[object, str], Any]) -> Callable[[object, str], Any]:
+    return lambda value, name: None if value is None else read(value, name)
 
 
 def _no(name: str, found: object, expected: str) -> DataError:
     return DataError(f"guard state: {name}: found {found!r:.80}", expected)
+
+
+_NAMES = State._fields
+_READ: Mapping[str, Callable[[object, str], Any]] = {
+    **dict.fromkeys(_NAMES, _whole),
+    "now_us": _or_none(_whole),
+    "is_held": _truth,
+    "last_good": _or_none(_numbers),
+    "cooling": _wholes,
+    "steps": _past_steps,
+}
+"""How each part of the state is read: data and its name in, the part out, DataError for anything else."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Any, NamedTuple
 
 from pytest_causal.policy.bounds import Bound
@@ -83,11 +84,12 @@ class Decision(NamedTuple):
     @property
     def refused(self) -> tuple[Check, ...]:
         """The checks that did not pass."""
-        return tuple(check for check in self.checks if not check.passes)
+        return tuple([check for check in self.checks if not check.passes])
 
 
 class _Case(NamedTuple):
-    """One proposal before one guard: the step as it would be applied, and what was accepted before it."""
+    """One proposal before one guard: the step as it would be applied, what was applied in the last hour (``recent``),
+    and what was accepted before it in this iteration."""
 
     step: Step
     proposal: Proposal
@@ -95,6 +97,7 @@ class _Case(NamedTuple):
     state: State
     situation: Situation
     limits: GuardLimits
+    recent: tuple[PastStep, ...]
     accepted: tuple[PastStep, ...]
     is_panic: bool
 
@@ -124,20 +127,23 @@ def decide(
         raise ValueError(f"iteration {situation.iteration} is decided after iteration {state.iteration}")
     state = _observed(state, values, bounds, limits, situation)
     is_panic = state.failures_in_row >= limits.panic_after and state.last_good is not None
+    recent = state.steps_of_last_hour()
     accepted: tuple[PastStep, ...] = ()
     checks: list[Check] = []
     for proposal in proposals:
         step, bound = _step(proposal, values, bounds), bounds.get(proposal.path)
-        case = _Case(step, proposal, bound, state, situation, limits, accepted, is_panic)
-        answers = [_check(guard, ask(case), case) for guard, ask in _GUARDS.items()]
-        checks += answers
-        if all(answer.passes for answer in answers):
+        case = _Case(step, proposal, bound, state, situation, limits, recent, accepted, is_panic)
+        said = [
+            _passed(proposal.path, guard) if (answer := ask(case)) is None else _check(guard, answer, case)
+            for guard, ask in _GUARDS.items()
+        ]
+        checks += said
+        if all(check.passes for check in said):
             accepted += (PastStep(*step, situation.iteration, state.clock_us),)
     if is_panic:
         return _panic(values, bounds, state, situation, tuple(checks), limits)
-    after = _remembering(state, accepted, limits)
-    after = after._replace(spent=state.spent + len(accepted))
-    return Decision(tuple(Step(*step[:3]) for step in accepted), tuple(checks), after)
+    after = _remembering(state, accepted, limits, spent=state.spent + len(accepted))
+    return Decision(tuple([Step(*step[:3]) for step in accepted]), tuple(checks), after)
 
 
 def _observed(
@@ -188,10 +194,8 @@ def _panic(
     refused = {check.path for check in asked if not check.passes}
     applied = tuple(step for step in wanted if step.path not in refused)
     past = tuple(PastStep(*step, situation.iteration, state.clock_us) for step in applied)
-    after = _remembering(state, past, limits)._replace(
-        failures_in_row=state.failures_in_row if refused else 0,
-        is_held=True,
-    )
+    failures_in_row = state.failures_in_row if refused else 0
+    after = _remembering(state, past, limits, failures_in_row=failures_in_row, is_held=True)
     is_safety_stop = state.is_held and not wanted
     return Decision(applied, (*checks, *asked), after, is_revert=True, is_safety_stop=is_safety_stop)
 
@@ -229,24 +233,23 @@ def step_of(value: float, bound: Bound | None) -> float | None:
 
 def in_whole_steps(delta: float, step: float | None) -> float:
     """Return a change as a whole number of steps, at least one; as it is where no step is stated."""
-    if not step or not delta or not math.isfinite(delta):
+    if not step or not delta or not math.isfinite(delta / step):
         return delta
-    return math.copysign(max(1, round(abs(delta) / step)) * step, delta)
+    return math.copysign(max(1, round(abs(delta / step))) * step, delta)
 
 
-def _remembering(state: State, accepted: tuple[PastStep, ...], limits: GuardLimits) -> State:
-    """Return the state after steps were applied, without what no guard will ask about again."""
+def _remembering(state: State, accepted: tuple[PastStep, ...], limits: GuardLimits, **changes: Any) -> State:
+    """Return the state after steps were applied, with changes, and without what no guard will ask about again."""
     cooling = {path: until for path, until in state.cooling.items() if until > state.iteration}
     for step in accepted:
         if _share(step) > limits.cooldown_above_ratio:
             cooling[step.path] = state.iteration + limits.cooldown_for
     oldest = state.iteration - limits.oscillation_window
-    steps = tuple(
-        step
-        for step in (*state.steps, *accepted)
-        if step.iteration > oldest or state.clock_us - step.clock_us < HOUR_US
-    )
-    return state._replace(cooling=cooling, steps=steps)
+    begins_us = state.clock_us - HOUR_US
+    steps = [
+        step for step in (*state.steps, *accepted) if step.iteration > oldest or step.clock_us > begins_us
+    ]
+    return state._replace(cooling=cooling, steps=tuple(steps), **changes)
 
 
 def _share(step: Step | PastStep) -> float:
@@ -254,9 +257,7 @@ def _share(step: Step | PastStep) -> float:
     return abs(step.after - step.before) / abs(step.before) if step.before else math.inf
 
 
-def _check(guard: Guard, answer: _Answer | None, case: _Case) -> Check:
-    if answer is None:
-        return Check(case.step.path, guard, True)
+def _check(guard: Guard, answer: _Answer, case: _Case) -> Check:
     wait_us = answer.wait_us
     if answer.iterations is not None:
         wait_us = answer.iterations * case.situation.period_us
@@ -267,6 +268,12 @@ def _check(guard: Guard, answer: _Answer | None, case: _Case) -> Check:
         answer.reason,
         None if wait_us is None else case.situation.now_us + wait_us,
     )
+
+
+@cache
+def _passed(path: str, guard: Guard) -> Check:
+    """Return a check that passes: most are that, and there are no more of them than guards and paths to tune."""
+    return Check(path, guard, True)
 
 
 _KILLED = "the kill switch is on"
@@ -321,7 +328,7 @@ def _cooldown(case: _Case) -> _Answer | None:
 
 
 def _rate(case: _Case) -> _Answer | None:
-    recent = (*case.state.steps_of_last_hour(), *case.accepted)
+    recent = (*case.recent, *case.accepted)
     over = len(recent) - case.limits.max_steps_per_hour
     if over < 0:
         return None
@@ -336,7 +343,7 @@ def _velocity(case: _Case) -> _Answer | None:
     size = abs(case.step.after - case.step.before)
     if limit is None or not math.isfinite(size):
         return None
-    recent = [step for step in case.state.steps_of_last_hour() if step.path == case.step.path]
+    recent = [step for step in case.recent if step.path == case.step.path]
     moved = sum(abs(step.after - step.before) for step in recent)
     if round(moved + size - limit, _DECIMALS) <= 0:
         return None
@@ -352,7 +359,9 @@ def _velocity(case: _Case) -> _Answer | None:
 def _oscillation(case: _Case) -> _Answer | None:
     window = case.limits.oscillation_window
     past = case.state.steps_of(case.step.path, case.situation.iteration - window)
-    values = [*(step.before for step in past[:1]), *(step.after for step in past), case.step.after]
+    if not past:
+        return None
+    values = [past[0].before, *[step.after for step in past], case.step.after]
     if not oscillates(values):
         return None
     # Dropping the oldest steps one by one ends it at the latest when none is left.

@@ -94,13 +94,13 @@ def run_of(progress: Progress) -> Run:
 def _cause(progress: Progress) -> Cause | None:
     if progress.verdict in (Verdict.PASS, Verdict.WARN):
         return None
-    problem = progress.measured["measurement"]["problem"]
+    problem = progress.measurement.problem
     beyond = [
-        f"{each['metric']} {each['value']} beyond {each['side']} {each['limit']}"
-        if not each["reason"]
-        else f"{each['metric']}: {each['reason']}"
-        for each in progress.decided["findings"]
-        if each["level"] in (Verdict.FAIL, Verdict.INCONCLUSIVE)
+        f"{each.metric} {each.value} beyond {each.side} {each.limit}"
+        if not each.reason
+        else f"{each.metric}: {each.reason}"
+        for each in progress.gate.findings
+        if each.level in (Verdict.FAIL, Verdict.INCONCLUSIVE)
     ]
     return Cause(
         phase=Phase.CALL,

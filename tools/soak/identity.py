@@ -41,7 +41,7 @@ class Ground:
     @property
     def is_frozen(self) -> bool:
         """Whether the kill switch is on."""
-        return self.settings.freeze or Path(self.settings.freeze_file).exists()
+        return self.settings.freeze or os.path.exists(self.settings.freeze_file)
 
 
 def stand(asked: Plan, folder: Path, env: Mapping[str, str] | None = None) -> Ground:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 from pytest_causal.errors import ConfigError, ExitCode
@@ -37,6 +39,7 @@ class Verdict(StrEnum):
         return ExitCode.OK
 
 
+_NO_MOMENTS = Moments()
 _WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WARN, Verdict.PASS)
 
 
@@ -57,9 +60,16 @@ class Limit:
     soft_min: float | None = None
     soft_max: float | None = None
 
-    def of(self, side: Side) -> tuple[float | None, float | None]:
-        """Return the soft and the hard limit of a side."""
-        return (self.soft_min, self.min) if side is Side.MIN else (self.soft_max, self.max)
+    @cached_property
+    def bounds(self) -> tuple[tuple[Side, bool, float], ...]:
+        """The limits given: their side, whether they are hard, and the value."""
+        given = (
+            (Side.MIN, False, self.soft_min),
+            (Side.MIN, True, self.min),
+            (Side.MAX, False, self.soft_max),
+            (Side.MAX, True, self.max),
+        )
+        return tuple((side, is_hard, bound) for side, is_hard, bound in given if bound is not None)
 
 
 class KpiSet(NamedTuple):
@@ -73,8 +83,7 @@ class KpiSet(NamedTuple):
         return any(limit.min is not None or limit.max is not None for limit in self.limits)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sample:
+class Sample(NamedTuple):
     """One metric of one iteration (or the mean of many). ``value`` is None where there is no finite number.
 
     ``samples`` is how many measurements the value stands for, ``low`` and ``high`` the ends of its 95 % interval
@@ -102,8 +111,7 @@ class Sample:
         return "" if self.samples > 0 else "made of no samples"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
+class Finding(NamedTuple):
     """What the gate says of one metric: the limit that decided (the broken one, else the nearer), and the evidence."""
 
     metric: str
@@ -120,8 +128,8 @@ class Finding:
 class GateResult(NamedTuple):
     """The verdict, and one finding for each limited metric."""
 
-    verdict: Verdict
-    findings: tuple[Finding, ...]
+    verdict: Verdict = Verdict.INCONCLUSIVE
+    findings: tuple[Finding, ...] = ()
 
 
 def parse_kpi(limits: Mapping[str, Mapping[str, float]]) -> KpiSet:
@@ -137,8 +145,8 @@ def parse_kpi(limits: Mapping[str, Mapping[str, float]]) -> KpiSet:
 
 def judge(kpis: KpiSet, metrics: Mapping[str, Sample]) -> GateResult:
     """Return the verdict on one iteration. The value decides; its interval is reported beside it."""
-    findings = tuple(_finding(limit, metrics.get(limit.metric)) for limit in kpis.limits)
-    return GateResult(worst(finding.level for finding in findings), findings)
+    findings = tuple([_finding(limit, metrics.get(limit.metric)) for limit in kpis.limits])
+    return GateResult(worst([finding.level for finding in findings]), findings)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
@@ -147,27 +155,25 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return next((verdict for verdict in _WORST_FIRST if verdict in found), Verdict.INCONCLUSIVE)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunTally:
+_NONE: Mapping[Any, Any] = MappingProxyType({})
+
+
+class RunTally(NamedTuple):
     """What the end of a run needs to know of its iterations, in memory that does not grow with them."""
 
-    steady: Mapping[Verdict, int] = field(default_factory=dict)
-    warmup: Mapping[Verdict, int] = field(default_factory=dict)
-    moments: Mapping[str, Moments] = field(default_factory=dict)
+    steady: Mapping[Verdict, int] = _NONE
+    warmup: Mapping[Verdict, int] = _NONE
+    moments: Mapping[str, Moments] = _NONE
 
-    def with_iteration(
-        self, result: GateResult, metrics: Mapping[str, Sample], *, is_warmup: bool
-    ) -> RunTally:
+    def with_iteration(self, verdict: Verdict, metrics: Mapping[str, Sample], *, is_warmup: bool) -> RunTally:
         """Return the tally with one more iteration; those of the warm-up do not enter the means."""
         if is_warmup:
-            return RunTally(
-                steady=self.steady, warmup=_counted(self.warmup, result.verdict), moments=self.moments
-            )
+            return RunTally(self.steady, _counted(self.warmup, verdict), self.moments)
         moments = dict(self.moments)
         for name, sample in metrics.items():
             if sample.value is not None and not sample.trouble:
-                moments[name] = moments.get(name, Moments()).with_value(sample.value)
-        return RunTally(steady=_counted(self.steady, result.verdict), warmup=self.warmup, moments=moments)
+                moments[name] = moments.get(name, _NO_MOMENTS).with_value(sample.value)
+        return RunTally(_counted(self.steady, verdict), self.warmup, moments)
 
 
 class RunResult(NamedTuple):
@@ -215,43 +221,25 @@ def _limit(name: str, table: Mapping[str, Any]) -> Limit:
 def _finding(limit: Limit, sample: Sample | None) -> Finding:
     if sample is None:
         return Finding(metric=limit.metric, value=None, level=Verdict.INCONCLUSIVE, reason="not reported")
-    value = sample.value
-    if value is None or sample.trouble:
-        return Finding(
-            metric=limit.metric,
-            value=None,
-            level=Verdict.INCONCLUSIVE,
-            samples=sample.samples,
-            reason=sample.trouble,
-        )
+    value, trouble = sample.value, sample.trouble
+    if value is None or trouble:
+        return Finding(limit.metric, None, Verdict.INCONCLUSIVE, samples=sample.samples, reason=trouble)
     level, bound, side = _deciding(limit, value)
-    return Finding(
-        metric=limit.metric,
-        value=value,
-        level=level,
-        limit=bound,
-        side=side,
-        samples=sample.samples,
-        low=sample.low,
-        high=sample.high,
-    )
+    return Finding(limit.metric, value, level, bound, side, sample.samples, sample.low, sample.high)
 
 
 def _deciding(limit: Limit, value: float) -> tuple[Verdict, float, Side]:
     """Return the level, and the limit that decided: of those broken the hard one, else the nearest."""
     held: list[tuple[float, float, Side]] = []
     warned: list[tuple[float, Side]] = []
-    for side in Side:
-        for is_hard, bound in enumerate(limit.of(side)):
-            if bound is None:
-                continue
-            distance = value - bound if side is Side.MIN else bound - value
-            if distance >= 0:
-                held.append((distance, bound, side))
-            elif is_hard:
-                return Verdict.FAIL, bound, side
-            else:
-                warned.append((bound, side))
+    for side, is_hard, bound in limit.bounds:
+        distance = value - bound if side is Side.MIN else bound - value
+        if distance >= 0:
+            held.append((distance, bound, side))
+        elif is_hard:
+            return Verdict.FAIL, bound, side
+        else:
+            warned.append((bound, side))
     if warned:
         return Verdict.WARN, *warned[0]
     _, bound, side = min(held)

@@ -6,19 +6,20 @@ where it was: what had been measured is not measured again, and what had been ap
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pytest_causal import clock
+from pytest_causal.policy.bounds import Bound
 from pytest_causal.policy.canonical import canonical
 from pytest_causal.policy.in_force import Policy
 from pytest_causal.policy.secrets import masked
-from tools.soak.artifacts import finding_to_json
 from tools.soak.interruption import Interruption
 from tools.soak.journal import Journal, Step
-from tools.soak.kpi import KpiSet, Verdict, judge
+from tools.soak.kpi import Verdict
 from tools.soak.measurement import Measurement
 from tools.soak.pacing import Pacing
 from tools.soak.parameters import Author, Parameters, SafetyStopError
@@ -55,13 +56,25 @@ class Parts:
 
     workload: Workload
     parameters: Parameters
-    kpis: KpiSet
     tuning: Tuning | None
     surroundings: Surroundings
     interruption: Interruption
     watcher: Watcher
     is_frozen: Callable[[], bool]
     """Whether the kill switch is on: measure and decide, and change nothing."""
+
+
+class _InForce(NamedTuple):
+    """A policy and what is made of it.
+
+    ``values`` is dotted path -> value that an iteration runs under, ``shown`` the same as JSON types, secrets masked;
+    ``bounds`` are those of what may be tuned.
+    """
+
+    policy: Policy
+    values: Mapping[str, Any]
+    shown: Mapping[str, Any]
+    bounds: Mapping[str, Bound]
 
 
 class Loop:
@@ -80,6 +93,7 @@ class Loop:
         self._pacing = Pacing(self._clock, self._plan.sleep_seconds)
         self._started_us = self._clock.monotonic_us() - progress.elapsed_us
         self._entered_us = self._clock.monotonic_us()
+        self._in_force: _InForce | None = None
 
     def run(self) -> str:
         """Go on until the run ends; return why: ``planned``, ``budget``, ``aborted``, ``safety`` or ``interrupted``.
@@ -95,12 +109,11 @@ class Loop:
     def _end(self) -> str:
         """Return why the run ends here, or nothing. A half done iteration is ended only while its workload runs."""
         progress = self.progress
-        if progress.is_between_iterations and progress.stop:
-            return progress.stop
-        if progress.is_between_iterations and self._is_last(progress.iteration):
-            return "planned"
-        is_idle = progress.step in (None, Step.DONE, Step.PLANNED, Step.RUNNING)
-        return self._cut() if is_idle else ""
+        if progress.is_between_iterations:
+            if progress.stop:
+                return progress.stop
+            return "planned" if self._is_last(progress.iteration) else self._cut()
+        return self._cut() if progress.step in (Step.PLANNED, Step.RUNNING) else ""
 
     def _cut(self) -> str:
         """Return what cuts the run off at any moment, or nothing."""
@@ -148,21 +161,23 @@ class Loop:
         if self._cut():  # told to stop while it waited, or the budget was spent waiting
             return
         iteration = self.progress.iteration + 1
-        policy, values = self._values_of(iteration)
-        self._append(
-            Step.PLANNED,
-            {
-                "phase": self._plan.phase(iteration),
-                "values": masked(values, policy.secrets),
-                "elapsed_us": self._elapsed_us(),
-                "late_us": slot.late_us,
-                "missed_slots": slot.missed,
-            },
-            iteration,
-        )
+        shown = self._look(iteration).shown
+        data = {
+            "phase": self._plan.phase(iteration),
+            "elapsed_us": self._elapsed_us(),
+            "late_us": slot.late_us,
+            "missed_slots": slot.missed,
+        }
+        if shown != self.progress.values:
+            data["values"] = shown
+        self._append(Step.PLANNED, data, iteration)
 
-    def _values_of(self, iteration: int) -> tuple[Policy, dict[str, Any]]:
-        """Return the policy and the values (dotted path -> value) that an iteration runs under.
+    def _seen(self) -> _InForce:
+        """Return what was in force when this process last looked, which nothing was waited for since."""
+        return self._in_force or self._look(self.progress.iteration)
+
+    def _look(self, iteration: int) -> _InForce:
+        """Return what an iteration runs under, by the files as they are now.
 
         Raises SafetyStopError where the override file is no longer as this run left it.
         """
@@ -176,15 +191,24 @@ class Loop:
                 if found.is_edited
                 else "see who changed it; `causal soak revert` puts the last good values back",
             )
+        seen, plan = self._in_force, self._plan
+        if seen is not None and seen.policy is policy and not plan.preset:
+            return seen
         values = policy.flat
-        share = preset_share(iteration, warmup=self._plan.warmup, rampdown=self._plan.rampdown)
-        if share and self._plan.preset:
-            values = between(values, under_preset(self._plan.preset, values, policy.bounds), share)
-        return policy, values
+        share = preset_share(iteration, warmup=plan.warmup, rampdown=plan.rampdown)
+        if share and plan.preset:
+            values = between(values, under_preset(plan.preset, values, policy.bounds), share)
+        self._in_force = _InForce(
+            policy=policy,
+            values=values,
+            shown=json.loads(json.dumps(masked(values, policy.secrets), sort_keys=True)),
+            bounds={path: bound for path, bound in policy.bounds.items() if path not in policy.secrets},
+        )
+        return self._in_force
 
     def _measure(self) -> None:
         """Run the workload. What was cut off, by a signal or the end of the budget, was not measured."""
-        policy, values = self._values_of(self.progress.iteration)
+        policy, values, _, _ = self._seen()
         self._append(Step.RUNNING, {"attempt": self.progress.attempt + 1})
         self._parts.watcher.running(self.progress)
         timeout_us = self._plan.timeout_seconds * _SECOND_US
@@ -196,7 +220,7 @@ class Loop:
                 run=self._plan.run,
                 iteration=self.progress.iteration,
                 seed=self._plan.seed,
-                values=values,
+                values=dict(values),
                 secrets=policy.secrets,
                 profile=policy.profile,
                 folder=self._attempt_folder,
@@ -224,28 +248,22 @@ class Loop:
 
     def _decide(self) -> None:
         progress = self.progress
-        measurement = progress.measurement
-        credited = self._credited(measurement)
-        gate = judge(self._parts.kpis, measurement.metrics)
-        verdict = gate.verdict
-        if measurement.problem and verdict is not Verdict.FAIL:
+        credited = self._credited(progress.measurement)
+        verdict = progress.gate.verdict
+        if progress.measurement.problem and verdict is not Verdict.FAIL:
             verdict = Verdict.INCONCLUSIVE
-        policy, values = self._values_of(progress.iteration)
-        tuned = self._tuned(policy, values, verdict)
-        stop = "safety" if tuned["is_safety_stop"] else ""
+        tuned = self._tuned(self._look(progress.iteration), verdict)
+        stop = "safety" if tuned.get("is_safety_stop") else ""
         if not stop and self._is_to_abort(verdict):
             stop = "aborted"
-        self._append(
-            Step.DECIDED,
-            {
-                "verdict": verdict,
-                "findings": [finding_to_json(finding) for finding in gate.findings],
-                "credited": credited,
-                "uncredited": sorted(set(progress.pending) - set(credited)),
-                **tuned,
-                "stop": stop,
-            },
-        )
+        decided = {
+            "verdict": verdict,
+            "credited": credited,
+            "uncredited": sorted(progress.pending.keys() - credited),
+            **tuned,
+            "stop": stop,
+        }
+        self._append(Step.DECIDED, {name: part for name, part in decided.items() if part})  # see UNDECIDED
 
     def _is_to_abort(self, verdict: Verdict) -> bool:
         after = self._plan.abort_after_seconds
@@ -259,19 +277,21 @@ class Loop:
 
     def _credited(self, measurement: Measurement) -> list[str]:
         """Return the paths of the last change that this iteration read, with the value they were changed to."""
+        if not self.progress.pending:
+            return []
         read = {(read.path, read.value) for read in measurement.reads}
         return sorted(
             path for path, value in self.progress.pending.items() if (path, canonical(value)) in read
         )
 
-    def _tuned(self, policy: Policy, values: Mapping[str, Any], verdict: Verdict) -> dict[str, Any]:
+    def _tuned(self, seen: _InForce, verdict: Verdict) -> dict[str, Any]:
         """Return what tuning proposes and what the guards let through; nothing in the warm-up or without tuning."""
         if self._parts.tuning is None or self.progress.planned["phase"] != Phase.STEADY:
-            return Tuning.nothing(self.progress.guards)
+            return {}
         return self._parts.tuning.decide(
             self.progress,
-            values,
-            {path: bound for path, bound in policy.bounds.items() if path not in policy.secrets},
+            seen.values,
+            seen.bounds,
             Moment(
                 verdict=verdict,
                 is_last=self._is_last(self.progress.iteration),
@@ -283,7 +303,7 @@ class Loop:
         """Make the change that was decided; one that was made before the run was killed is found made."""
         moves = [Move(*step) for step in self.progress.decided["applied"]]
         if not moves:
-            found = self._parts.parameters.policy().overrides
+            found = self._seen().policy.overrides
             fingerprint = found.fingerprint if found is not None else ""
             data = {"revision": self.progress.revision, "fingerprint": fingerprint, "taken_back": ""}
         else:
@@ -301,7 +321,6 @@ class Loop:
         self._append(
             Step.DONE,
             {
-                "at_us": self._clock.now_us(),
                 "elapsed_us": self._elapsed_us(),
                 "runner_us": max(
                     0, self._clock.monotonic_us() - self._entered_us - self.progress.measured["took_us"]

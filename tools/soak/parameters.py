@@ -44,6 +44,8 @@ class Step(NamedTuple):
     after: float
 
 
+_SET_OPTION = "--set"
+"""The option that gives a value of the policy to a soak."""
 _Seen = tuple[tuple[int, int, int] | None, ...]
 """Inode, time of change (ns) and size of the files behind a policy; ``None`` for one that is not there."""
 
@@ -89,7 +91,7 @@ class Parameters:
         for known in self._known:
             if known.seen == _look_at(known.paths):
                 return known.policy
-        policy = resolve(self.settings, cli=self.sets, env=self.env, overrides_path=self.path)
+        policy = self._resolved(self.path)
         paths = tuple(str(path) for path in (self.path, *(profile.path for profile in policy.chain)))
         self._known[:] = [_Known(paths, _look_at(paths), policy)]
         return policy
@@ -99,7 +101,10 @@ class Parameters:
 
         Raises as :meth:`policy`.
         """
-        return resolve(self.settings, cli=self.sets, env=self.env, overrides_path=self.project)
+        return self._resolved(self.project)
+
+    def _resolved(self, overrides: Path | None) -> Policy:
+        return resolve(self.settings, cli=self.sets, env=self.env, overrides_path=overrides, flag=_SET_OPTION)
 
     def start(self) -> Overrides:
         """Return the override file as a run begins: one of its own holds what the project's does. Raises StoreError."""

@@ -78,7 +78,7 @@ class _Frame(NamedTuple):
         reach = (high - low) or abs(high) or 1.0
         near = [level.value for level in levels if low - 2 * reach <= level.value <= high + 2 * reach]
         low, high = min(low, *near, low), max(high, *near, high)
-        margin = ((high - low) or abs(high) or 1.0) * 0.08
+        margin = ((high - low) or abs(high)) * 0.08 or 0.08
         xs = [point.x for point in points]
         return cls(min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1, low - margin, high + margin)
 

@@ -13,13 +13,31 @@ from typing import Any, NamedTuple
 
 from pytest_causal.errors import DataError
 from tools.soak.guard_state import State
-from tools.soak.journal import Line, Step
-from tools.soak.kpi import GateResult, RunTally, Verdict
+from tools.soak.journal import SCHEMA, Line, Step
+from tools.soak.kpi import GateResult, KpiSet, RunTally, Verdict, judge, parse_kpi
 from tools.soak.measurement import Measurement
 from tools.soak.plan import Plan
 from tools.soak.warmup import Phase
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+UNDECIDED: Mapping[str, Any] = MappingProxyType(
+    {
+        "credited": (),
+        "uncredited": (),
+        "proposed": (),
+        "set_aside": (),
+        "applied": (),
+        "checks": 0,
+        "refused": (),
+        "guards": {},
+        "is_revert": False,
+        "is_safety_stop": False,
+        "is_last": False,
+        "is_frozen": False,
+        "stop": "",
+    }
+)
+"""A decision on which nothing is tuned: of each part what it is where the journal leaves it out."""
 _ORDER: Mapping[Step, tuple[Step | None, ...]] = {
     Step.PLANNED: (None, Step.DONE),
     Step.RUNNING: (Step.PLANNED, Step.RUNNING),
@@ -38,8 +56,9 @@ class Progress(NamedTuple):
 
     ``begun_overrides`` is what the override file held (dotted path -> value) when the run began.
 
-    ``guards_memory`` is :attr:`guards` as the journal keeps it; ``planned``, ``measured``, ``decided``, ``applied`` and
-    ``done`` are what those lines of this iteration hold, and ``measurement`` is what was measured, read from them.
+    ``planned``, ``measured``, ``decided``, ``applied`` and ``done`` are what those lines of this iteration hold;
+    ``measurement`` is what was measured, read from them, ``gate`` what the limits ``kpis`` say of it, and ``guards``
+    what the guards remember. ``values`` is dotted path -> value that the iteration runs under, secrets masked.
     ``soak_us`` is the time of the system that was observed so far: at least a period an iteration, and none while
     the run was down; guards go by it. ``elapsed_us`` is how long the run has been going. ``pending`` is path -> value
     of the last change, until an iteration has shown whether it is read. ``failing_since_us`` is the soak time since
@@ -47,18 +66,21 @@ class Progress(NamedTuple):
     """
 
     plan: Plan | None = None
+    kpis: KpiSet = KpiSet(())
     began_us: int = 0
     begun_overrides: Mapping[str, Any] = _NOTHING
     step: Step | None = None
     iteration: int = 0
     attempt: int = 0
     planned: Mapping[str, Any] = _NOTHING
+    values: Mapping[str, Any] = _NOTHING
     measured: Mapping[str, Any] = _NOTHING
     measurement: Measurement = Measurement()
+    gate: GateResult = GateResult()
     decided: Mapping[str, Any] = _NOTHING
     applied: Mapping[str, Any] = _NOTHING
     done: Mapping[str, Any] = _NOTHING
-    guards_memory: Mapping[str, Any] = _NOTHING
+    guards: State = State()
     tally: RunTally = RunTally()
     soak_us: int = 0
     elapsed_us: int = 0
@@ -75,11 +97,6 @@ class Progress(NamedTuple):
     def verdict(self) -> Verdict:
         """What the gate said of this iteration."""
         return Verdict(self.decided["verdict"])
-
-    @property
-    def guards(self) -> State:
-        """What the guards remember: read where somebody asks. Raises DataError for a damaged memory."""
-        return State.from_json(self.guards_memory) if self.guards_memory else State()
 
     @property
     def is_between_iterations(self) -> bool:
@@ -125,8 +142,13 @@ def _check_order(progress: Progress, line: Line) -> None:
 
 
 def _begun(progress: Progress, line: Line) -> Progress:
+    if line.data["schema"] != SCHEMA:
+        raise ValueError(f"its schema is {line.data['schema']!r}, expected {SCHEMA!r}")
+    plan = Plan.from_json(line.data["plan"])
     return progress._replace(
-        plan=Plan.from_json(line.data["plan"]),
+        plan=plan,
+        kpis=parse_kpi(plan.kpi),
+        values={},
         began_us=line.at_us,
         begun_overrides=line.data["overrides"],
         revision=line.data["revision"],
@@ -139,6 +161,7 @@ def _planned(progress: Progress, line: Line) -> Progress:
         iteration=line.iteration,
         attempt=0,
         planned=line.data,
+        values=line.data.get("values", progress.values),
         elapsed_us=line.data["elapsed_us"],
         missed_slots=progress.missed_slots + line.data["missed_slots"],
     )
@@ -149,29 +172,30 @@ def _running(progress: Progress, line: Line) -> Progress:
 
 
 def _measured(progress: Progress, line: Line) -> Progress:
+    measurement = Measurement.from_json(line.data["measurement"])
     return progress._replace(
         step=line.step,
         measured=line.data,
-        measurement=Measurement.from_json(line.data["measurement"]),
+        measurement=measurement,
+        gate=judge(progress.kpis, measurement.metrics),
         soak_us=progress.soak_us + line.data["observed_us"],
     )
 
 
 def _decided(progress: Progress, line: Line) -> Progress:
+    decided = {**UNDECIDED, **line.data}
     is_steady = progress.planned["phase"] == Phase.STEADY
-    verdict = Verdict(line.data["verdict"])
+    verdict = Verdict(decided["verdict"])
     since = progress.failing_since_us
     if is_steady:
         since = (progress.soak_us if since is None else since) if verdict is Verdict.FAIL else None
     return progress._replace(
         step=line.step,
-        decided=line.data,
-        guards_memory=line.data["guards"],
-        tally=progress.tally.with_iteration(
-            GateResult(verdict, ()), progress.measurement.metrics, is_warmup=not is_steady
-        ),
+        decided=decided,
+        guards=progress.guards.changed_by(decided["guards"]),
+        tally=progress.tally.with_iteration(verdict, progress.measurement.metrics, is_warmup=not is_steady),
         failing_since_us=since,
-        stop=line.data["stop"],
+        stop=decided["stop"],
     )
 
 
@@ -182,12 +206,17 @@ def _applied(progress: Progress, line: Line) -> Progress:
 
 
 def _done(progress: Progress, line: Line) -> Progress:
-    return progress._replace(step=line.step, done=line.data, elapsed_us=line.data["elapsed_us"])
+    done = {**line.data, "at_us": line.at_us}
+    return progress._replace(step=line.step, done=done, elapsed_us=done["elapsed_us"])
 
 
 def _resumed(progress: Progress, line: Line) -> Progress:
-    forced = Plan.from_json(line.data["plan"]) if line.data["forced"] else progress.plan
-    return progress._replace(plan=forced, resumes=progress.resumes + 1)
+    resumed = progress._replace(resumes=progress.resumes + 1)
+    if not line.data["forced"]:
+        return resumed
+    plan = Plan.from_json(line.data["plan"])
+    kpis = parse_kpi(plan.kpi)
+    return resumed._replace(plan=plan, kpis=kpis, gate=judge(kpis, progress.measurement.metrics))
 
 
 def _reverted(progress: Progress, line: Line) -> Progress:

@@ -14,10 +14,9 @@ from typing import Any
 
 from pytest_causal.views.escape import terminal
 from pytest_causal.views.times import duration, utc_minutes
-from tools.soak.artifacts import finding_to_json
 from tools.soak.journal import NAME as JOURNAL
 from tools.soak.journal import read_journal
-from tools.soak.kpi import judge_run, parse_kpi
+from tools.soak.kpi import Finding, judge_run
 from tools.soak.plan import Plan
 from tools.soak.plots import Level, line_plot
 from tools.soak.progress import Progress, replay, replayed
@@ -58,12 +57,12 @@ class Subject:
             raise ValueError("a run begins with its plan")
         self.plan: Plan = self.progress.plan
         self.trend: Trend = trend_of(replayed(read_journal(folder / JOURNAL)), self.plan.bounds)
-        result = judge_run(parse_kpi(self.plan.kpi), self.progress.tally)
+        result = judge_run(self.progress.kpis, self.progress.tally)
         finished = self.progress.finished or {}
         self.verdict: str = finished.get("verdict", result.verdict)
         self.reason: str = finished.get("reason", result.reason)
         self.ended: str = ENDINGS.get(finished.get("ended", ""), "has not ended")
-        self.findings = [finding_to_json(finding) for finding in result.findings]
+        self.findings = result.findings
         self.drift: Mapping[str, Any] = finished.get("drift", {})
         self.own_drift: Mapping[str, Any] = finished.get("own_drift", {})
 
@@ -181,16 +180,16 @@ def _bounds(plan: Plan, path: str) -> list[Level]:
     return [Level(side, bound[side], is_hard=False) for side in ("min", "max") if side in bound]
 
 
-def _finding_row(finding: Mapping[str, Any], trend: Trend) -> tuple[str, ...]:
-    interval = "" if finding["low"] is None else f"{finding['low']:.4g} to {finding['high']:.4g}"
-    limit = finding["reason"] if finding["limit"] is None else f"{finding['side']} {finding['limit']:g}"
-    levels = sorted(trend.levels.get(finding["metric"], Counter()).items())
+def _finding_row(finding: Finding, trend: Trend) -> tuple[str, ...]:
+    interval = "" if finding.low is None else f"{finding.low:.4g} to {finding.high:.4g}"
+    limit = finding.reason if finding.limit is None else f"{finding.side} {finding.limit:g}"
+    levels = sorted(trend.levels.get(finding.metric, Counter()).items())
     return (
-        finding["metric"],
-        finding["level"],
-        "-" if finding["value"] is None else f"{finding['value']:.4g}",
+        finding.metric,
+        finding.level,
+        "-" if finding.value is None else f"{finding.value:.4g}",
         limit,
-        str(finding["samples"]),
+        str(finding.samples),
         interval,
         ", ".join(f"{count} {level}" for level, count in levels),
     )
@@ -212,8 +211,7 @@ def _drift_row(name: str, drift: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _last_row(row: Mapping[str, Any]) -> tuple[str, ...]:
-    refused = ", ".join(sorted({check["guard"] for check in row["refused"]}))
-    return str(row["iteration"]), row["phase"], row["verdict"], refused, row["problem"]
+    return str(row["iteration"]), row["phase"], row["verdict"], ", ".join(row["refused"]), row["problem"]
 
 
 def _plots(named: Iterable[tuple[str, str]]) -> str:

@@ -41,9 +41,9 @@ def resources_of(iterations: Iterable[Progress]) -> Resources:
     for progress in iterations:
         if progress.planned["phase"] != Phase.STEADY:
             continue
-        metrics = progress.measured["measurement"]["metrics"]
+        metrics = progress.measurement.metrics
         for name in MATTERS:
-            system[name].add(metrics.get(name, {}).get("value"))
+            system[name].add(metrics[name].value if name in metrics else None)
             own[name].add(progress.done["own"][_OWN[name]])
     return Resources(_judged(system), _judged(own))
 

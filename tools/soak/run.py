@@ -14,7 +14,7 @@ from tools.soak.artifacts import mend_summaries, write_reports, write_summary
 from tools.soak.identity import OVERRIDES, Ground, stand
 from tools.soak.interruption import Interruption
 from tools.soak.journal import NAME as JOURNAL
-from tools.soak.journal import Journal, Step, read_journal
+from tools.soak.journal import SCHEMA, Journal, Step, read_journal
 from tools.soak.kpi import Verdict, judge_run
 from tools.soak.lease import lease, this_process
 from tools.soak.loop import Loop, Parts, Watcher
@@ -73,6 +73,7 @@ def begin(asked: Plan, out: Path, world: World) -> Ending:
             0,
             world.surroundings.clock.now_us(),
             {
+                "schema": SCHEMA,
                 "plan": ground.plan.to_json(),
                 "revision": found.revision,
                 "overrides": dict(found.leaves),
@@ -150,7 +151,6 @@ def _go_on(ground: Ground, folder: Path, journal: Journal, progress: Progress, w
     parts = Parts(
         workload=world.workload(plan),
         parameters=ground.parameters,
-        kpis=ground.kpis,
         tuning=Tuning.from_file(rules_path(plan.rules_file)) if plan.auto_tune else None,
         surroundings=world.surroundings,
         interruption=world.interruption,
@@ -195,7 +195,7 @@ def _final(ground: Ground, folder: Path, progress: Progress, ended: str) -> dict
 
 def _complete(ground: Ground, folder: Path, progress: Progress, world: World) -> None:
     """Write everything that stands at the end of a run; doing it again changes nothing."""
-    write_reports(world.surroundings.files, folder, progress, ground.kpis)
+    write_reports(world.surroundings.files, folder, progress)
     world.record(ground, folder, progress)
 
 

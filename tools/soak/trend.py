@@ -9,6 +9,7 @@ from typing import Any
 
 from tools.soak.plots import Point
 from tools.soak.progress import Progress
+from tools.soak.tuning import guards_that_refused
 from tools.soak.warmup import Phase
 
 MAX_CHANGES = 200
@@ -59,9 +60,9 @@ def trend_of(iterations: Iterable[Progress], bounds: Iterable[str]) -> Trend:
         number, decided = progress.iteration, progress.decided
         trend.iterations += 1
         trend.verdicts[decided["verdict"]] += 1
-        for name, sample in progress.measured["measurement"]["metrics"].items():
-            trend.metrics.setdefault(name, Series()).add(number, sample["value"])
-        for path, value in progress.planned["values"].items():
+        for name, sample in progress.measurement.metrics.items():
+            trend.metrics.setdefault(name, Series()).add(number, sample.value)
+        for path, value in progress.values.items():
             if path in followed:
                 trend.values.setdefault(path, Series()).add(number, value)
         resident = progress.done["own"]["resident_bytes"]
@@ -70,9 +71,10 @@ def trend_of(iterations: Iterable[Progress], bounds: Iterable[str]) -> Trend:
         )
         trend.own.setdefault("runner_ms", Series()).add(number, progress.done["runner_us"] / 1000)
         if progress.planned["phase"] == Phase.STEADY:
-            for finding in decided["findings"]:
-                trend.levels.setdefault(finding["metric"], Counter())[finding["level"]] += 1
-        trend.refused.update({check["guard"] for check in decided["refused"]})
+            for finding in progress.gate.findings:
+                trend.levels.setdefault(finding.metric, Counter())[finding.level] += 1
+        refused = guards_that_refused(decided)
+        trend.refused.update(refused)
         row = {
             "iteration": number,
             "phase": progress.planned["phase"],
@@ -80,8 +82,8 @@ def trend_of(iterations: Iterable[Progress], bounds: Iterable[str]) -> Trend:
             "applied": [] if progress.applied["taken_back"] else decided["applied"],
             "credited": decided["credited"],
             "uncredited": decided["uncredited"],
-            "refused": decided["refused"],
-            "problem": progress.measured["measurement"]["problem"],
+            "refused": refused,
+            "problem": progress.measurement.problem,
             "is_revert": decided["is_revert"],
         }
         trend.rows = [*trend.rows, row][-MAX_ROWS:]

@@ -6,6 +6,7 @@ A rule proposes, and the guards decide (:mod:`tools.soak.guards`).
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,13 +38,21 @@ class Condition:
 
     def holds(self, value: float | None) -> bool:
         """Return whether a value meets every limit."""
-        if value is None or not math.isfinite(value):
-            return False
+        lowest, highest = self._range
+        return value is not None and lowest <= value <= highest
+
+    @cached_property
+    def _range(self) -> tuple[float, float]:
+        """The least and the greatest number that meet every limit: each is asked after each iteration."""
         return (
-            (self.at_least is None or value >= self.at_least)
-            and (self.above is None or value > self.above)
-            and (self.at_most is None or value <= self.at_most)
-            and (self.below is None or value < self.below)
+            max(
+                -sys.float_info.max if self.at_least is None else self.at_least,
+                -sys.float_info.max if self.above is None else math.nextafter(self.above, math.inf),
+            ),
+            min(
+                sys.float_info.max if self.at_most is None else self.at_most,
+                sys.float_info.max if self.below is None else math.nextafter(self.below, -math.inf),
+            ),
         )
 
     def __str__(self) -> str:

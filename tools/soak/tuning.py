@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,13 +12,17 @@ from pytest_causal.policy.bounds import Bound
 from pytest_causal.policy.json_document import parse_json
 from pytest_causal.settings.text_file import read_text
 from tools.soak.guard_limits import GuardLimits, guard_limits
-from tools.soak.guard_state import State
 from tools.soak.guards import Check, Situation, decide
 from tools.soak.kpi import Verdict
 from tools.soak.progress import Progress
-from tools.soak.tuner import RULES_FILE, Proposal, TuningRules, propose, read_rules
+from tools.soak.tuner import RULES_FILE, TuningRules, propose, read_rules
 
 _SECOND_US = 1_000_000
+APPLIED_ROW = ("path", "before", "after")
+PROPOSED_ROW = ("path", "delta", "rule", "rationale")
+SET_ASIDE_ROW = ("path", "rule", "reason")
+REFUSED_ROW = ("path", "guard", "reason", "could_pass_after_seconds")
+"""What the journal's rows of a decision hold; it names them once, here, and not in each line."""
 
 
 class Moment(NamedTuple):
@@ -35,8 +39,6 @@ class Tuning:
 
     rules: TuningRules
     limits: GuardLimits
-    _last: list[State] = field(default_factory=list, repr=False, compare=False)
-    """What the guards remembered after the last decision, if there was one here."""
 
     @classmethod
     def from_file(cls, path: Path = RULES_FILE) -> Tuning:
@@ -70,7 +72,7 @@ class Tuning:
         """
         metrics = {name: sample.value for name, sample in progress.measurement.metrics.items()}
         proposals = propose(self.rules, metrics, values)
-        now_us, state = progress.soak_us, self._remembered(progress)
+        now_us, state = progress.soak_us, progress.guards
         situation = Situation(
             iteration=progress.iteration,
             is_last=moment.is_last,
@@ -82,14 +84,13 @@ class Tuning:
             is_killed=moment.is_frozen,
         )
         decision = decide(proposals.made, values, bounds, self.limits, state, situation)
-        self._last[:] = [decision.state]
         return {
-            "proposed": [_proposal_to_json(each) for each in proposals.made],
+            "proposed": [list(each[: len(PROPOSED_ROW)]) for each in proposals.made],
             "set_aside": [list(each) for each in proposals.set_aside],
             "applied": [list(step) for step in decision.applied],
             "checks": len(decision.checks),
-            "refused": [_check_to_json(check, now_us) for check in decision.refused],
-            "guards": decision.state.to_json(),
+            "refused": [_refusal(check, now_us) for check in decision.refused],
+            "guards": decision.state.changes_since(state),
             "is_revert": decision.is_revert,
             # What must be taken back and may not be needs a person as well.
             "is_safety_stop": decision.is_safety_stop or (decision.is_revert and moment.is_frozen),
@@ -97,45 +98,14 @@ class Tuning:
             "is_frozen": moment.is_frozen,
         }
 
-    def _remembered(self, progress: Progress) -> State:
-        """Return what the guards remember; the journal's is read only where it is not what was decided here last."""
-        for state in self._last:
-            if state.to_json() == progress.guards_memory:
-                return state
-        return progress.guards
 
-    @staticmethod
-    def nothing(state: State) -> dict[str, Any]:
-        """Return the decision of an iteration on which nothing is tuned."""
-        return {
-            "proposed": [],
-            "set_aside": [],
-            "applied": [],
-            "checks": 0,
-            "refused": [],
-            "guards": state.to_json(),
-            "is_revert": False,
-            "is_safety_stop": False,
-            "is_last": False,
-            "is_frozen": False,
-        }
+def guards_that_refused(decided: Mapping[str, Any]) -> list[str]:
+    """Return the guards that refused anything in a decision of the journal, in order of their names."""
+    return sorted({guard for _, guard, _, _ in decided["refused"]})
 
 
-def _proposal_to_json(proposal: Proposal) -> dict[str, Any]:
-    return {
-        "path": proposal.path,
-        "delta": proposal.delta,
-        "rule": proposal.rule,
-        "rationale": proposal.rationale,
-    }
-
-
-def _check_to_json(check: Check, now_us: int) -> dict[str, Any]:
+def _refusal(check: Check, now_us: int) -> list[Any]:
     """Return a refusal. When it could pass is told from the decision on, as that is what is the same in every run."""
     at_us = check.could_pass_at_us
-    return {
-        "path": check.path,
-        "guard": check.guard,
-        "reason": check.reason,
-        "could_pass_after_seconds": None if at_us is None else (at_us - now_us) / _SECOND_US,
-    }
+    after_seconds = None if at_us is None else (at_us - now_us) / _SECOND_US
+    return [check.path, check.guard, check.reason, after_seconds]

@@ -26,7 +26,7 @@ from tools.soak.artifacts import (
 )
 from tools.soak.journal import NAME as JOURNAL
 from tools.soak.journal import Line, Reading, Step, read_journal
-from tools.soak.kpi import KpiSet, Verdict, judge, parse_kpi
+from tools.soak.kpi import Verdict
 from tools.soak.legacy import summary_files
 from tools.soak.plan import file_hash
 from tools.soak.progress import Progress, fold
@@ -71,7 +71,6 @@ class _Check:
         self.found: list[Discrepancy] = []
         self.unchecked: list[str] = []
         self.progress = Progress()
-        self._kpis = KpiSet(())
         self._tuning: Tuning | None = None
         self._bounds: Mapping[str, Bound] = {}
         self._expected: dict[str, Any] | None = None
@@ -85,9 +84,9 @@ class _Check:
                 case Step.BEGUN | Step.RESUMED:
                     self._stand()
                 case Step.PLANNED:
-                    self._check_values(line.data["values"])
+                    self._check_values(self.progress.values)
                 case Step.DECIDED:
-                    self._check_decision(before, line)
+                    self._check_decision(before)
                 case Step.APPLIED:
                     self._follow()
         self._check_summaries()
@@ -98,7 +97,6 @@ class _Check:
         plan = self.progress.plan
         if plan is None:
             return
-        self._kpis = parse_kpi(plan.kpi)
         self._bounds = {
             path: Bound(bound.get("min"), bound.get("max"), bound.get("step"))
             for path, bound in plan.bounds.items()
@@ -125,11 +123,11 @@ class _Check:
                 self._note(where, f"{path} is {values[path]}, out of bounds ({bound})")
         self._expected = dict(values)
 
-    def _check_decision(self, before: Progress, line: Line) -> None:
+    def _check_decision(self, before: Progress) -> None:
         """The verdict follows from the metrics, the credit from the reads, the decision from the rules."""
-        where, data = f"iteration {line.iteration}", line.data
+        where, data = f"iteration {before.iteration}", json.loads(json.dumps(self.progress.decided))
         measurement = before.measurement
-        verdict = judge(self._kpis, measurement.metrics).verdict
+        verdict = before.gate.verdict
         if measurement.problem and verdict is not Verdict.FAIL:
             verdict = Verdict.INCONCLUSIVE
         if verdict != data["verdict"]:
@@ -144,7 +142,7 @@ class _Check:
         if not is_tuned or self._tuning is None:
             return
         moment = Moment(Verdict(data["verdict"]), data["is_last"], data["is_frozen"])
-        again = self._tuning.decide(before, before.planned["values"], self._bounds, moment)
+        again = self._tuning.decide(before, before.values, self._bounds, moment)
         for name, value in json.loads(json.dumps(again)).items():
             if value != data[name]:
                 self._note(where, f"{name} was reported as {data[name]}, and comes out as {value}")
@@ -183,7 +181,7 @@ class _Check:
         lines = read_journal(self.folder / JOURNAL)
         report = json.loads(b"".join(tuning_report(lines, self.progress)))
         self._compare(self.folder / TUNING_REPORT, report)
-        self._compare(self.folder / KPI_GATE, gate(self.progress, self._kpis))
+        self._compare(self.folder / KPI_GATE, gate(self.progress))
 
     def _compare(self, path: Path, expected: Mapping[str, Any]) -> None:
         try:

@@ -12,6 +12,7 @@ from pytest_causal.views.escape import terminal
 from pytest_causal.views.times import duration
 from tools.soak.kpi import Verdict
 from tools.soak.progress import Progress
+from tools.soak.tuning import guards_that_refused
 from tools.soak.warmup import Phase
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class Row(NamedTuple):
 
 def row_of(progress: Progress) -> Row:
     """Return what is shown of an iteration."""
-    problem = progress.measured["measurement"]["problem"]
+    problem = progress.measurement.problem
     remarks = [f"({problem})"] if problem else []
     if tuning := _tuning_of(progress):
         remarks.append(tuning)
@@ -156,8 +157,7 @@ def row_of(progress: Progress) -> Row:
         phase=progress.planned["phase"],
         verdict=progress.decided["verdict"],
         metrics=tuple(
-            (each["metric"], each["value"], each["level"])
-            for each in progress.decided["findings"][:_SHOWN_METRICS]
+            (each.metric, each.value, each.level) for each in progress.gate.findings[:_SHOWN_METRICS]
         ),
         remarks="  ".join(remarks),
     )
@@ -199,7 +199,7 @@ def _tuning_of(progress: Progress) -> str:
         words.insert(0, "REVERT")
     if decided["uncredited"]:
         words.append(f"not read: {', '.join(decided['uncredited'])}")
-    refused = sorted({check["guard"] for check in decided["refused"]})
+    refused = guards_that_refused(decided)
     if refused and not decided["applied"]:
         words.append(f"refused: {', '.join(refused)}")
     return "  ".join(words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_causal.actions.processes import Ended, run_program
@@ -40,7 +40,7 @@ class CommandWorkload:
         problems = [_with_words(ended), measurement.problem]
         if ended.strays:
             problems.append(f"{ended.strays} of its processes were left behind and killed")
-        return replace(measurement, problem="; ".join(filter(None, problems)))
+        return measurement._replace(problem="; ".join(filter(None, problems)))
 
 
 def _with_words(ended: Ended) -> str:

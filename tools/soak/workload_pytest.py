@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_causal.errors import CausalError
@@ -89,7 +89,7 @@ def read_session(store: Path, strays: int = 0) -> Measurement:
     finally:
         with_store.close()
     if strays:
-        return replace(measurement, problem=f"{strays} processes were left behind and killed")
+        return measurement._replace(problem=f"{strays} processes were left behind and killed")
     return measurement
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tools.soak.interruption import Interruption
 from tools.soak.measurement import Measurement
@@ -15,8 +14,7 @@ from tools.soak.measurement import Measurement
 KINDS = ("mock", "command", "pytest", "http")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Task:
+class Task(NamedTuple):
     """One iteration as a workload sees it.
 
     ``values`` is dotted path -> value in force, those at ``secrets`` not to be shown; ``folder`` is free for it.
@@ -28,11 +26,11 @@ class Task:
     iteration: int
     seed: int
     values: Mapping[str, Any]
-    secrets: frozenset[str] = frozenset()
-    profile: str = ""
     folder: Path
     timeout_seconds: float
     interruption: Interruption
+    secrets: frozenset[str] = frozenset()
+    profile: str = ""
 
 
 @contextmanager
