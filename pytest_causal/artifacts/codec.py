@@ -40,6 +40,12 @@ def compressor(level: int, threads: int = 0) -> zstandard.ZstdCompressor:
     return made
 
 
+def decompressor() -> zstandard.ZstdDecompressor:
+    """Return a decompressor that holds no more memory than the ordinary tool grants a frame; raises ConfigError."""
+    made: zstandard.ZstdDecompressor = _codec().ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
+    return made
+
+
 def promised_bytes(descriptor: int, name: str) -> int:
     """Return how long the content of a file is that consists of one frame; its blocks are walked and none is decoded.
 
@@ -66,18 +72,20 @@ def promised_bytes(descriptor: int, name: str) -> int:
     return content_bytes
 
 
-def frame_content(descriptor: int, content_bytes: int, name: str) -> Iterator[bytes]:
+def frame_content(
+    descriptor: int, content_bytes: int, name: str, using: zstandard.ZstdDecompressor | None = None
+) -> Iterator[bytes]:
     """Yield the content of a file that is one frame, in pieces of at most :data:`BLOCK_BYTES`.
 
-    Never yields more than ``content_bytes``, which :func:`promised_bytes` tells. Raises :class:`DataError` where it
+    Never yields more than ``content_bytes``, which :func:`promised_bytes` tells; decodes with a new decompressor unless
+    one is given. Raises :class:`DataError` where it
     holds less, more, or other content than its checksum says, which shows only at the end.
     """
     codec = _codec()
     left = content_bytes
     os.lseek(descriptor, 0, os.SEEK_SET)
     with open(descriptor, "rb", buffering=0, closefd=False) as source:
-        decompressor = codec.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
-        reader = decompressor.stream_reader(source, read_size=BLOCK_BYTES, closefd=False)
+        reader = (using or decompressor()).stream_reader(source, read_size=BLOCK_BYTES, closefd=False)
         try:
             # When nothing is left it reads once more, for the checksum.
             while piece := reader.read(min(left, BLOCK_BYTES) or 1):
@@ -103,8 +111,7 @@ def decode(data: bytes, *, limit_bytes: int, name: str) -> bytes:
         if not parameters.has_checksum or parameters.content_size > limit_bytes:
             raise damaged(name, "a frame has no checksum, or holds more than it may")
         # The size that the header states, and which was just looked at, bounds what is allocated here.
-        decompressor = codec.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
-        content: bytes = decompressor.decompress(data, allow_extra_data=False)
+        content: bytes = decompressor().decompress(data, allow_extra_data=False)
     except codec.ZstdError as error:
         raise damaged(name, str(error)) from error
     return content

@@ -110,8 +110,10 @@ class Root:
 
     # Reading
 
-    def list(self, on_error: OnError | None = None) -> Listing:
+    def list(self, on_error: OnError | None = None, *, unentered: str = "") -> Listing:
         """Return everything below the root in no particular order; links and other devices are not entered.
+
+        Nor is the folder that is named ``unentered``; it stands in the listing itself.
 
         A folder that cannot be read is told to ``on_error``, or raises where there is nobody to tell.
         """
@@ -130,7 +132,9 @@ class Root:
                 continue
             found += entries
             waiting += [
-                each.name for each in entries if each.kind is FileKind.DIRECTORY and each.device == device
+                each.name
+                for each in entries
+                if each[9] is _DIRECTORY and each.device == device and each.name != unentered
             ]
         return found
 
@@ -466,7 +470,7 @@ _new = tuple.__new__
 _ALL_PERMISSIONS = 0o7777
 _FORMAT = 0o170000
 _IS_REGULAR = stat.S_IFREG
-_REGULAR = FileKind.REGULAR
+_REGULAR, _DIRECTORY = FileKind.REGULAR, FileKind.DIRECTORY
 _OTHER_KINDS = {
     stat.S_IFLNK: FileKind.SYMLINK,
     stat.S_IFIFO: FileKind.FIFO,

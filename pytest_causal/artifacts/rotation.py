@@ -18,7 +18,7 @@ from pytest_causal import clock
 from pytest_causal.artifacts.archive import read_members, write_archive
 from pytest_causal.artifacts.codec import compressor
 from pytest_causal.artifacts.directory import Root
-from pytest_causal.artifacts.frame import compress_file, hash_file, verify_frame
+from pytest_causal.artifacts.frame import Workspace, compress_file, hash_file, verify_frame
 from pytest_causal.artifacts.survey import measure
 from pytest_causal.artifacts.writers import is_open_for_writing
 from pytest_causal.errors import ArtifactError, CausalError, ChangedError, DataError, NameTakenError
@@ -102,6 +102,7 @@ class _Work:
         self._policy = policy
         self._deadline_seconds = deadline_seconds
         self._is_full = False
+        self._workspace = Workspace()
 
     def results(self, plan: Plan) -> Iterator[Result]:
         """Do all but what depends on the sizes that come of it; yield what became of each file."""
@@ -203,7 +204,9 @@ class _Work:
             present = None
         if present is not None:
             size = present.size_bytes
-        elif written := compress_file(self._root, artifact, level=self._policy.level):
+        elif written := compress_file(
+            self._root, artifact, level=self._policy.level, workspace=self._workspace
+        ):
             size = written.compressed_bytes
         else:
             yield _left(artifact, Action.COMPRESS, Problem.DOES_NOT_SHRINK, "it does not get smaller")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from pytest_causal import garbage
@@ -22,7 +22,6 @@ from pytest_causal.model.artifact import (
 from pytest_causal.rules.artifact_classes import archive_day, day_words
 from pytest_causal.rules.rotation_plan import plan_rotation, total_sizes
 
-_OWN_PREFIX = f"{ROTATION_DIRECTORY}/"
 _MANY_RECORDS = 100_000
 """So many new objects take longer to look through than the collector's own rhythm was made for."""
 
@@ -45,13 +44,15 @@ def survey_root(
         problems.append(f"cannot list {folder or '.'}: {error.strerror}")
 
     listing = list_artifacts(root, unreadable)
-    strays = [each for each in listing if each[0][-4:] == ".tmp" and is_temporary(each.name)]
+    special = [each for each in listing if each[9] is not FileKind.REGULAR or each[0][-4:] == ".tmp"]
+    strays = [each for each in special if is_temporary(each.name)]
+    archives = [each.name for each in special if each.kind is FileKind.ARCHIVE]
     conditions = Conditions(
         now_us=now_us,
         uid=os.geteuid(),
         device=os.stat(root.path).st_dev,
         strays=frozenset(each.name for each in strays),
-        archived=_archived(root, listing, problems),
+        archived=_archived(root, listing, archives, problems),
         incompressible=incompressible,
     )
     plan = plan_rotation(_unlinked(listing, strays), policy, conditions)
@@ -62,7 +63,7 @@ def survey_root(
 
 def list_artifacts(root: Root, on_error: OnError) -> list[Artifact]:
     """Return everything below a root but what rotations keep there themselves; of that a dry run has none."""
-    return [each for each in root.list(on_error) if each[0][: len(_OWN_PREFIX)] != _OWN_PREFIX]
+    return root.list(on_error, unentered=ROTATION_DIRECTORY)
 
 
 def measure(root: Root) -> tuple[int, int]:
@@ -82,16 +83,15 @@ def _unlinked(listing: Sequence[Artifact], strays: Sequence[Artifact]) -> Sequen
     ]
 
 
-def _archived(root: Root, listing: Sequence[Artifact], problems: list[str]) -> dict[str, str]:
+def _archived(
+    root: Root, listing: Sequence[Artifact], names: Iterable[str], problems: list[str]
+) -> dict[str, str]:
     """Return name -> archive of the files that are there and in an archive beside them with the same size and time.
 
-    They are what a run leaves that was killed between writing the archive and removing its members.
+    ``names`` are those of all archives. Such files are what a run leaves that was killed between writing the archive
+    and removing its members.
     """
-    archives = [
-        (each.name, day)
-        for each in listing
-        if each.kind is FileKind.ARCHIVE and (day := archive_day(each.name)) is not None
-    ]
+    archives = [(name, day) for name in names if (day := archive_day(name)) is not None]
     if not archives:
         return {}
     from pytest_causal.artifacts.archive import list_archive  # a tenth of what starting a dry run takes

@@ -22,7 +22,7 @@ _SECOND_NS = 1_000_000_000
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _CLASS_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 _LONGEST_NUMBER = 18
-_REGULAR_KIND, _FRAME_KIND, _ARCHIVE_KIND = FileKind.REGULAR, FileKind.FRAME, FileKind.ARCHIVE
+_FRAME_KIND, _ARCHIVE_KIND = FileKind.FRAME, FileKind.ARCHIVE
 _ARCHIVE = re.compile(
     r"(?P<class>[a-z][a-z0-9-]*)\.\d{8}(?:\.\d+-(?P<last>\d{1,18}))?\.n(?P<count>\d{1,9})\.[0-9a-f]{8}"
     + re.escape(ARCHIVE_SUFFIX),
@@ -57,21 +57,11 @@ class Classifier:
             )
             for number, each in enumerate(classes)
         ]
-        self._asks_for_whole_names = any("/" in pattern for each in classes for pattern in each.patterns)
-        self._places: dict[str, Place | None] = {}
-        """Of files, by the last parts of their names, which come again from run to run."""
+        self.asks_for_last_parts = all("/" not in pattern for each in classes for pattern in each.patterns)
+        """Whether the last part of a name decides, so that equal ones have equal places."""
 
     def place(self, name: str, last: str, kind: FileKind) -> Place | None:
         """Return where a file stands, by its name and the last part of it; ``None`` for one of no class."""
-        if kind is not _REGULAR_KIND or self._asks_for_whole_names:
-            return self._placed(name, last, kind)
-        try:
-            return self._places[last]
-        except KeyError:
-            found = self._places[last] = self._placed(name, last, kind)
-            return found
-
-    def _placed(self, name: str, last: str, kind: FileKind) -> Place | None:
         if kind is _ARCHIVE_KIND and (found := _ARCHIVE.fullmatch(last)):
             number = self._numbers.get(found["class"])
             iteration = -1 if found["last"] is None else int(found["last"])

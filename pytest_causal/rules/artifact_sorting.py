@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count, groupby, repeat
+from operator import itemgetter
 from typing import NamedTuple
 
 from pytest_causal.model.artifact import (
@@ -35,76 +37,142 @@ _KIND_REASONS = {
 }
 _OWN_PREFIX = f"{ROTATION_DIRECTORY}/"
 _REGULAR, _DIRECTORY = FileKind.REGULAR, FileKind.DIRECTORY
+_NAME = itemgetter(0)
+_RUN = itemgetter(1)
+_MARKER_LENGTH = len(KEEP_MARKER)
 _NO_ITERATION = Fate(Action.LEAVE, ("no-iteration",))
+RECENT = Fate(Action.KEEP, ("recent",))
+UNSPOKEN = Fate(Action.LEAVE, ())
+"""Of what a plan does not speak of: it has no reasons."""
 
 
 class Sorted(NamedTuple):
-    """A listing, sorted out: the items of each class, in the order of the policy, and the fate of all other files.
+    """A listing, sorted out: the items of each class, and the fate of every entry.
 
-    ``frames`` are compressed files whose original is still there: what a run leaves that is killed between the two.
-    ``framed`` are the files beside which a frame of their name stands, theirs or another's. ``ours`` are the files
-    with a fate or an item.
+    Classes stand in the order of the policy, the items of one in no particular order. ``fates`` is as long as the
+    listing: a file with an item is kept as recent until a rule says otherwise, and :data:`UNSPOKEN` is that of a
+    directory of no class. ``frames`` are compressed files whose original is still there: what a run leaves that is
+    killed between the two. ``framed`` are the files beside which a frame of their name stands, theirs or another's.
     """
 
     items: list[list[Item]]
-    fates: dict[str, Fate]
+    fates: list[Fate]
     frames: set[str]
     framed: set[str]
-    ours: list[Artifact]
 
 
 def sort_artifacts(artifacts: Sequence[Artifact], policy: RotationPolicy, conditions: Conditions) -> Sorted:
-    """Sort out a listing. Raises ConfigError for classes that cannot be used."""
-    place = Classifier(policy.classes).place
-    guard = _Guard(artifacts, conditions)
-    items: list[list[Item]] = [[] for _ in policy.classes]
-    fates: dict[str, Fate] = {}
-    ours: list[Artifact] = []
-    new, plain = tuple.__new__, guard.plain
-    folder_before, runs = None, [""] * len(policy.classes)
-    now_ns = conditions.now_us * 1000
-    latest_ns = now_ns + DAY_NS
-    # A hundred thousand times: most are plain files of a class, and quickly done with.
-    for artifact in artifacts:
-        name, _, _, mtime_ns, _, _, device, links, uid, kind = artifact
-        folder, _, last = name.rpartition("/")
-        where = place(name, last, kind)
-        if where is None and kind is _DIRECTORY:
-            continue
-        ours.append(artifact)
-        is_plain = kind is _REGULAR and where is not None and (device, links, uid) == plain
-        if not is_plain or folder[:8] == ROTATION_DIRECTORY or last[-9:] == CONFLICT_SUFFIX:
-            fate = guard.fate(artifact, last, is_of_class=where is not None)
-            if fate is not None:
-                fates[name] = fate
-                continue
-        if where is not None:
-            number, iteration, members = where
+    """Sort out a listing in the order of its names. Raises ConfigError for classes that cannot be used."""
+    sorter = _Sorter(artifacts, policy, conditions)
+    parts = map(str.rpartition, map(_NAME, artifacts), repeat("/"))
+    first = 0
+    for folder, group in groupby(parts, key=itemgetter(0)):
+        lasts = [last for _, _, last in group]
+        sorter.put_folder(folder, artifacts[first : first + len(lasts)], lasts, first)
+        first += len(lasts)
+    return sorter.sorted()
+
+
+class _Names(dict[str, tuple[int, int] | None]):
+    """The class and the iteration of plain files, by the last parts of their names, which come again from run to run.
+
+    ``None`` is for a name that alone does not tell them, and for one that speaks against it.
+    """
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+
+    def __missing__(self, last: str) -> tuple[int, int] | None:
+        """Find it once."""
+        found = None
+        if self._classifier.asks_for_last_parts and not last.endswith(CONFLICT_SUFFIX):
+            where = self._classifier.place(last, last, _REGULAR)
+            found = None if where is None or where[1] is None else (where[0], where[1])
+        self[last] = found
+        return found
+
+
+class _Sorter:
+    """Finds the places of files. There may be a hundred thousand: most are plain, and are not looked at one by one."""
+
+    def __init__(self, artifacts: Sequence[Artifact], policy: RotationPolicy, conditions: Conditions) -> None:
+        self._items: list[list[Item]] = [[] for _ in policy.classes]
+        self._fates = [RECENT] * len(artifacts)
+        self._classifier = Classifier(policy.classes)
+        self._names = _Names(self._classifier)
+        self._guard = _Guard(artifacts, conditions)
+        self._now_ns = conditions.now_us * 1000
+        self._latest_ns = self._now_ns + DAY_NS
+
+    def sorted(self) -> Sorted:
+        """Return what was found."""
+        return Sorted(self._items, self._fates, self._guard.frames, self._guard.framed)
+
+    def put_folder(self, folder: str, files: Sequence[Artifact], lasts: Sequence[str], first: int) -> None:
+        """Put files of one folder, given with the last parts of their names; ``first`` is the number of the first."""
+        runs = [f"{folder}/{of_class}" for of_class in range(len(self._items))]
+        is_ours = f"{folder}/".startswith(_OWN_PREFIX)
+        taken = [] if is_ours else self._taken(files, lasts, first, runs)
+        present = set(map(_RUN, taken))
+        for of_class, run in enumerate(runs):
+            if run in present:
+                self._items[of_class] += (
+                    taken if len(present) == 1 else [item for item in taken if item[1] is run]
+                )
+        if len(taken) < len(files):
+            numbers = {item.number for item in taken}
+            for number, (artifact, last) in enumerate(zip(files, lasts, strict=True), first):
+                if number not in numbers:
+                    self._put(number, artifact, last, runs)
+
+    def _taken(
+        self, files: Sequence[Artifact], lasts: Sequence[str], first: int, runs: Sequence[str]
+    ) -> list[Item]:
+        """Return items of those files that are plain."""
+        new, plain, latest_ns = tuple.__new__, self._guard.plain, self._latest_ns
+        if plain is None:
+            return []
+        return [
+            new(Item, (artifact, runs[where[0]], where[1], artifact[3], 1, number))
+            for number, artifact, where in zip(
+                count(first), files, map(self._names.__getitem__, lasts), strict=False
+            )
+            if where is not None and artifact[6:] == plain and artifact[3] <= latest_ns
+        ]
+
+    def _put(self, number: int, artifact: Artifact, last: str, runs: Sequence[str]) -> None:
+        """Make an item of a file, or seal its fate."""
+        where = self._classifier.place(artifact.name, last, artifact.kind)
+        if where is None and artifact.kind is _DIRECTORY:
+            self._fates[number] = UNSPOKEN
+        elif fate := self._guard.fate(artifact, last, is_of_class=where is not None):
+            self._fates[number] = fate
+        elif where is not None:
+            of_class, iteration, members = where
             if iteration is None:
-                fates[name] = _NO_ITERATION
-                continue
-            if folder != folder_before:
-                folder_before, runs = folder, [f"{folder}/{each}" for each in range(len(runs))]
-            time_ns = mtime_ns if mtime_ns <= latest_ns else now_ns
-            items[number].append(new(Item, (artifact, runs[number], iteration, time_ns, members)))
-    return Sorted(items, fates, guard.frames, guard.framed, ours)
+                self._fates[number] = _NO_ITERATION
+                return
+            time_ns = artifact.mtime_ns if artifact.mtime_ns <= self._latest_ns else self._now_ns
+            self._items[of_class].append(Item(artifact, runs[of_class], iteration, time_ns, members, number))
 
 
 class _Guard:
     """Says why a file is not to be touched, or not by the rules of its class.
 
-    ``plain`` is the (device, links, uid) of regular files of a class for which :meth:`fate` finds nothing, unless they
-    have names of ours.
+    ``plain`` is the (device, links, uid, kind) of files of a class for which :meth:`fate` finds nothing, unless they
+    have names of ours; ``None`` where each must be looked at.
     """
 
     def __init__(self, artifacts: Sequence[Artifact], conditions: Conditions) -> None:
-        self.frames, self.framed = _frames_of_originals(artifacts)
+        special = [
+            each for each in artifacts if each[9] is not _REGULAR or each[0][-_MARKER_LENGTH:] == KEEP_MARKER
+        ]
+        self.frames, self.framed = _frames_of_originals(artifacts, special)
         self._conditions = conditions
-        self._uid, self._device = conditions.uid, conditions.device
         self._holding = {*self.frames, *conditions.archived.values()}
         markers = [
             each.name
-            for each in artifacts
+            for each in special
             if each.name.endswith(KEEP_MARKER) and each.kind is not FileKind.DIRECTORY
         ]
         self._kept_names = {each.removesuffix(KEEP_MARKER) for each in markers}
@@ -114,7 +182,7 @@ class _Guard:
         self._has_markers = bool(markers)
         self._has_specials = bool(self._holding or conditions.strays or conditions.archived)
         is_calm = not (self._has_markers or self._has_specials)
-        self.plain = (conditions.device, 1, conditions.uid) if is_calm else None
+        self.plain = (conditions.device, 1, conditions.uid, _REGULAR) if is_calm else None
 
     def fate(self, artifact: Artifact, last: str, *, is_of_class: bool) -> Fate | None:
         """Return what becomes of a file whatever its class says, or ``None``."""
@@ -156,12 +224,14 @@ class _Guard:
         return name in self._kept_names or any(folder in self._kept_folders for folder in folders)
 
 
-def _frames_of_originals(artifacts: Sequence[Artifact]) -> tuple[set[str], set[str]]:
+def _frames_of_originals(
+    artifacts: Sequence[Artifact], special: Sequence[Artifact]
+) -> tuple[set[str], set[str]]:
     """Return the frames that stand beside a file of the same time, which is what they were made from.
 
-    And the files beside which any frame of their name stands.
+    And the files beside which any frame of their name stands. All frames are among the special files.
     """
-    frames = {each.name.removesuffix(FRAME_SUFFIX): each for each in artifacts if each.kind is FileKind.FRAME}
+    frames = {each.name.removesuffix(FRAME_SUFFIX): each for each in special if each.kind is FileKind.FRAME}
     if not frames:
         return set(), set()
     beside = [each for each in artifacts if each.kind is FileKind.REGULAR and each.name in frames]

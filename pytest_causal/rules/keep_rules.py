@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from functools import lru_cache
 from itertools import accumulate, groupby
-from operator import attrgetter
+from operator import itemgetter
 from typing import NamedTuple
 
 from pytest_causal.model.artifact import Artifact, KeepRules
@@ -18,15 +18,14 @@ LATEST, WITHIN, DAILY, WEEKLY, MONTHLY = "latest", "within", "daily", "weekly", 
 _SECOND_NS = 1_000_000_000
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 DAY_NS = DAY_SECONDS * _SECOND_NS
-
-
-_TIME_NS = attrgetter("time_ns")
+_TIME_NS = itemgetter(3)
 
 
 class Item(NamedTuple):
     """A file that a policy speaks of. ``time_ns`` is its time, that of now where it lies in the future.
 
-    Iterations count within a ``run``: a directory and a class. ``members`` is the number of files it holds.
+    Iterations count within a ``run``: a directory and a class. ``members`` is the number of files it holds. ``number``
+    is its place in the sorted listing.
     """
 
     artifact: Artifact
@@ -34,18 +33,19 @@ class Item(NamedTuple):
     iteration: int
     time_ns: int
     members: int
+    number: int
 
 
-def protected(items: Sequence[Item], rules: KeepRules, now_ns: int) -> dict[str, list[str]]:
-    """Return name -> the rules that keep it, for the items of one class."""
-    found: defaultdict[str, list[str]] = defaultdict(list)
+def protected(items: Sequence[Item], rules: KeepRules, now_ns: int) -> dict[int, list[str]]:
+    """Return the number of a file -> the rules that keep it, for the items of one class."""
+    found: defaultdict[int, list[str]] = defaultdict(list)
     for item in _latest(items, rules.keep_latest):
-        found[item.artifact.name].append(LATEST)
+        found[item.number].append(LATEST)
     if rules.keep_within_days:
         oldest_ns = now_ns - int(rules.keep_within_days * DAY_NS)
         for item in items:
             if item.time_ns >= oldest_ns:
-                found[item.artifact.name].append(WITHIN)
+                found[item.number].append(WITHIN)
     periods: list[tuple[str, int, Callable[[int], int]]] = [
         (DAILY, rules.keep_daily, lambda day: day),
         (WEEKLY, rules.keep_weekly, lambda day: (day + 3) // 7),  # the epoch was a Thursday
@@ -53,7 +53,7 @@ def protected(items: Sequence[Item], rules: KeepRules, now_ns: int) -> dict[str,
     ]
     for rule, count, period in periods:
         for item in _newest_of_each(items, count, period):
-            found[item.artifact.name].append(rule)
+            found[item.number].append(rule)
     return found
 
 

@@ -8,7 +8,8 @@ file always wins over the limit on size, and the limit wins over the time of fil
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from operator import itemgetter
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from pytest_causal.model.artifact import (
@@ -24,7 +25,7 @@ from pytest_causal.model.artifact import (
     RotationPolicy,
 )
 from pytest_causal.rules.artifact_classes import name_archive
-from pytest_causal.rules.artifact_sorting import Fate, Sorted, sort_artifacts
+from pytest_causal.rules.artifact_sorting import RECENT, Fate, sort_artifacts
 from pytest_causal.rules.keep_rules import DAY_NS, LATEST, Item, oldest_first, protected
 
 ALREADY_COMPRESSED = frozenset(
@@ -35,14 +36,14 @@ ALREADY_COMPRESSED = frozenset(
 _COMPRESSED = Fate(Action.KEEP, ("compressed",))
 _FUTURE = Fate(Action.KEEP, ("future-time",))
 _JUST_CHANGED = Fate(Action.KEEP, ("just-changed",))
-_RECENT = Fate(Action.KEEP, ("recent",))
 _FRAME_EXISTS = Fate(Action.COMPRESS, ("frame-exists",))
 _OLD = Fate(Action.COMPRESS, ("old",))
 _OLD_AND_SMALL = Fate(Action.ARCHIVE, ("old", "small"))
 _TOO_FEW = Fate(Action.KEEP, ("old", "small", "too-few"))
 _REGULAR = FileKind.REGULAR
-_LONG_AGO_NS = -(2**63)
-"""No file is older: times are signed and have 64 bits."""
+_FILES = (_REGULAR, FileKind.FRAME, FileKind.ARCHIVE)
+_NEVER_NS = -(2**63) * 10**9
+"""No file is older: the seconds of a time are signed and have 64 bits."""
 _SHRINKING = (Action.COMPRESS, Action.ARCHIVE)
 
 
@@ -52,20 +53,20 @@ def plan_rotation(listing: Iterable[Artifact], policy: RotationPolicy, condition
     The listing may come in any order; the plan is the same.
     """
     artifacts = sorted(listing, key=itemgetter(0))  # the name
-    planner = _Planner(policy, conditions, sort_artifacts(artifacts, policy, conditions))
+    planner = _Planner(policy, conditions, artifacts)
     total, allocated = total_sizes(artifacts)
     for each, items in zip(policy.classes, planner.sorted.items, strict=True):
         planner.decide(each, items)
     planner.expire()
     planner.gather()
     evictions = planner.evict(total)
-    fates, new = planner.fates, tuple.__new__
+    new = tuple.__new__
     return Plan(
         actions=tuple(
             [
                 new(PlannedAction, (each, action, reasons))
-                for each in planner.sorted.ours
-                for action, reasons in (fates[each[0]],)
+                for each, (action, reasons) in zip(artifacts, planner.fates, strict=True)
+                if reasons  # of what has none nothing is said
             ]
         ),
         archives=planner.archives(),
@@ -84,67 +85,107 @@ class _Old(NamedTuple):
     items: list[Item]
 
 
+class _Bounds(NamedTuple):
+    """Times in nanoseconds since the epoch, for the files of a class: those after ``future_ns`` have a wrong clock,
+    those after ``young_ns`` were just changed; those before ``old_ns`` are compressed, before ``expired_ns`` deleted.
+    """
+
+    future_ns: int
+    young_ns: int
+    old_ns: int
+    expired_ns: int
+
+
 class _Planner:
     """Decides in steps, each over what the steps before have left."""
 
-    def __init__(self, policy: RotationPolicy, conditions: Conditions, sorted_out: Sorted) -> None:
-        self.sorted = sorted_out
-        self.fates = sorted_out.fates
+    def __init__(self, policy: RotationPolicy, conditions: Conditions, artifacts: Sequence[Artifact]) -> None:
+        self.sorted = sort_artifacts(artifacts, policy, conditions)
+        self.fates = self.sorted.fates
         self.held_back = 0
+        self._artifacts = artifacts
         self._policy = policy
-        self._conditions = conditions
+        self._incompressible = conditions.incompressible
         self._now_ns = conditions.now_us * 1000
         self._kept: set[str] = set()
         self._expired: list[Item] = []
         self._small: dict[tuple[str, int], _Old] = {}
-        files = sum([item.members for items in sorted_out.items for item in items])
+        files = sum(sum(map(itemgetter(4), items)) for items in self.sorted.items)  # their members
         self._removals_left = max(1, int(files * policy.max_removed_ratio))
 
     def decide(self, each: ArtifactClass, items: Sequence[Item]) -> None:
         """Give each file of a class its action, were there neither an end to its time nor a limit on the size."""
-        rules = each.rules
-        keeping = protected(items, rules, self._now_ns)
-        young_ns = self._now_ns - int(self._policy.min_age_seconds * 1e9)
-        old_ns = _before(self._now_ns, rules.compress_after_days)
-        expired_ns = _before(self._now_ns, rules.delete_after_days)
-        future_ns = self._now_ns + DAY_NS
-        fates, framed = self.fates, self.sorted.framed or self.sorted.frames
-        latest_plain_ns = min(young_ns, self._now_ns - 1)
-        ends_ns = [each for each in (old_ns, expired_ns) if each is not None]
-        first_recent_ns = max(ends_ns, default=_LONG_AGO_NS)
-        for item in items:
-            artifact, _, _, time_ns, _ = item
-            name = artifact[0]
-            is_calm = first_recent_ns <= time_ns <= latest_plain_ns and name not in keeping
-            if is_calm and artifact[9] is _REGULAR and not framed:  # most files: no rule has anything to say
-                fates[name] = _RECENT
-                continue
-            reasons = tuple(keeping[name]) if name in keeping else ()
-            if reasons:
-                self._kept.add(name)
-            if artifact.mtime_ns > future_ns:  # a wrong clock: no rule that asks for its age applies
-                self.fates[name] = _because(reasons, _FUTURE)
-            elif time_ns > young_ns:
-                self._kept.add(name)
-                self.fates[name] = _because(reasons, _JUST_CHANGED)
-            else:
-                if expired_ns is not None and time_ns < expired_ns:
-                    if reasons:
-                        reasons += ("despite-expired",)
-                    else:
-                        self._expired.append(item)
-                self.fates[name] = self._unless_deleted(each, item, reasons, old_ns)
+        rules, now_ns = each.rules, self._now_ns
+        keeping = protected(items, rules, now_ns)
+        bounds = _Bounds(
+            future_ns=now_ns + DAY_NS,
+            young_ns=now_ns - int(self._policy.min_age_seconds * 1e9),
+            old_ns=_before(now_ns, rules.compress_after_days),
+            expired_ns=_before(now_ns, rules.delete_after_days),
+        )
+        _, young_ns, old_ns, expired_ns = bounds
+        plain_ns = min(young_ns, now_ns - 1)
+        restless = items
+        if not (
+            self.sorted.framed or self.sorted.frames
+        ):  # of most files no rule has anything to say but their age
+            restless = [
+                item
+                for item in items
+                if not expired_ns <= item[3] <= plain_ns or item[5] in keeping or item[0][9] is not _REGULAR
+            ]
+            numbers = {item.number for item in restless}
+            self._shrink(each, [item for item in items if item[3] < old_ns and item[5] not in numbers])
+        for item in restless:
+            reasons = tuple(keeping.get(item.number, ()))
+            self.fates[item.number] = self._unless_deleted(each, item, reasons, bounds)
+
+    def _shrink(self, each: ArtifactClass, items: Iterable[Item]) -> None:
+        """Give old files that no rule keeps their fates: all those of a run at once where they are alike."""
+        for run, group in groupby(items, key=attrgetter("run")):
+            old = list(group)
+            times_ns = [item[3] for item in old]
+            sizes = [item[0][1] for item in old]
+            day = min(times_ns) // DAY_NS
+            is_one_archive = (
+                max(times_ns) // DAY_NS == day
+                and min(sizes) > 0
+                and max(sizes) < self._policy.small_file_bytes
+                and not self._incompressible
+                and ALREADY_COMPRESSED.isdisjoint([_ending(item[0][0]) for item in old])
+            )
+            if is_one_archive:
+                self._small_files(each, run, day).extend(old)
+            for item in old:
+                self.fates[item[5]] = _OLD_AND_SMALL if is_one_archive else self._shrunk(each, item, ())
 
     def _unless_deleted(
-        self, each: ArtifactClass, item: Item, reasons: tuple[str, ...], old_ns: int | None
+        self, each: ArtifactClass, item: Item, reasons: tuple[str, ...], bounds: _Bounds
     ) -> Fate:
-        artifact, run, _, time_ns, _ = item
+        artifact, time_ns = item.artifact, item.time_ns
+        if reasons:
+            self._kept.add(artifact.name)
+        if artifact.mtime_ns > bounds.future_ns:  # a wrong clock: no rule that asks for its age applies
+            return _because(reasons, _FUTURE)
+        if time_ns > bounds.young_ns:
+            self._kept.add(artifact.name)
+            return _because(reasons, _JUST_CHANGED)
+        if time_ns < bounds.expired_ns:
+            if reasons:
+                reasons += ("despite-expired",)
+            else:
+                self._expired.append(item)
         if artifact.kind is not _REGULAR:
             return _because(reasons, _COMPRESSED)
         if self.sorted.frames and artifact.name + FRAME_SUFFIX in self.sorted.frames:
             return _because(reasons, _FRAME_EXISTS)
-        if old_ns is None or time_ns >= old_ns:
-            return _because(reasons, _RECENT)
+        if time_ns >= bounds.old_ns:
+            return _because(reasons, RECENT)
+        return self._shrunk(each, item, reasons)
+
+    def _shrunk(self, each: ArtifactClass, item: Item, reasons: tuple[str, ...]) -> Fate:
+        """Return the fate of an old file: it is compressed, alone or with others, if that makes it smaller."""
+        artifact = item.artifact
         if obstacle := self._obstacle(artifact):
             return Fate(Action.KEEP, (*reasons, "old", obstacle))
         # Were the file in an archive, a frame of its name would stand for it: the two are compared, and told apart.
@@ -152,27 +193,26 @@ class _Planner:
             return _because(reasons, _OLD)
         if LATEST in reasons:  # what is archived leaves its place, where readers look for the latest
             return Fate(Action.KEEP, (*reasons, "despite-old"))
-        key = (run, time_ns // DAY_NS)
-        group = self._small.get(key)
-        if group is None:
-            group = self._small[key] = _Old(each.name, [])
-        group.items.append(item)
+        self._small_files(each, item.run, item.time_ns // DAY_NS).append(item)
         return _because(reasons, _OLD_AND_SMALL)
 
+    def _small_files(self, each: ArtifactClass, run: str, day: int) -> list[Item]:
+        """Return the files that go into one archive, to be added to."""
+        return self._small.setdefault((run, day), _Old(each.name, [])).items
+
     def _obstacle(self, artifact: Artifact) -> str:
-        name = artifact.name
         if not artifact.size_bytes:
             return "empty"
-        if name[name.rfind(".") + 1 :].lower() in ALREADY_COMPRESSED:
+        if _ending(artifact.name) in ALREADY_COMPRESSED:
             return "already-compressed"
-        known = self._conditions.incompressible.get(name)
+        known = self._incompressible.get(artifact.name)
         return "does-not-shrink" if known and known == (artifact.size_bytes, artifact.mtime_ns) else ""
 
     def expire(self) -> None:
         """Delete what is past its time, oldest first, as far as the cap on removals goes."""
         for item in oldest_first(self._expired):
             if self._may_remove(item):
-                self.fates[item.artifact.name] = Fate(Action.DELETE, ("expired",))
+                self.fates[item.number] = Fate(Action.DELETE, ("expired",))
             else:
                 self._add_reasons(item, "despite-expired", "removal-cap")
 
@@ -182,13 +222,13 @@ class _Planner:
             members = self._members(group)
             if len(members) < self._policy.min_archive_files:
                 for item in members:
-                    reasons = self.fates[item.artifact.name].reasons
+                    reasons = self.fates[item.number].reasons
                     fate = (
                         _TOO_FEW
                         if reasons == _OLD_AND_SMALL.reasons
                         else Fate(Action.KEEP, (*reasons, "too-few"))
                     )
-                    self.fates[item.artifact.name] = fate
+                    self.fates[item.number] = fate
 
     def evict(self, total_bytes: int) -> list[Item]:
         """Delete what is over the limit on size, oldest first; return what goes only if the limit is still exceeded.
@@ -199,7 +239,7 @@ class _Planner:
         limit = self._policy.max_size_bytes
         if limit is None or total_bytes <= limit:
             return []
-        actions = [(each, self.fates[each.name].action) for each in self.sorted.ours]
+        actions = [(each, fate.action) for each, fate in zip(self._artifacts, self.fates, strict=True)]
         most = total_bytes - sum(each.size_bytes for each, action in actions if action is Action.DELETE)
         least = most - sum(each.size_bytes for each, action in actions if action in _SHRINKING)
         conditional: list[Item] = []
@@ -214,9 +254,9 @@ class _Planner:
             if not self._may_remove(item):
                 self._add_reasons(item, "despite-size-limit", "removal-cap")
             elif least > limit:
-                is_shrinking = self.fates[item.artifact.name].action in _SHRINKING
+                is_shrinking = self.fates[item.number].action in _SHRINKING
                 least -= 0 if is_shrinking else size
-                self.fates[item.artifact.name] = Fate(Action.DELETE, ("over-size-limit",))
+                self.fates[item.number] = Fate(Action.DELETE, ("over-size-limit",))
             else:
                 self._add_reasons(item, "if-over-size-limit")
                 conditional.append(item)
@@ -240,22 +280,22 @@ class _Planner:
         """Return the archives to be written, by name."""
         planned: list[PlannedArchive] = []
         for group in self._small.values():
-            members = self._members(group)
+            members = sorted(self._members(group), key=attrgetter("number"))
             if members:
-                files, _, iterations, _, _ = zip(*members, strict=True)
+                files, _, iterations, _, _, _ = zip(*members, strict=True)
                 planned.append(name_archive(group.class_name, files, iterations))
         return tuple(sorted(planned))
 
     def _members(self, group: _Old) -> list[Item]:
         fates, archived = self.fates, Action.ARCHIVE
-        return [item for item in group.items if fates[item[0][0]][0] is archived]
+        return [item for item in group.items if fates[item[5]][0] is archived]  # by its number
 
     def _undeleted(self) -> list[Item]:
         return [
             item
             for items in self.sorted.items
             for item in items
-            if self.fates[item.artifact.name].action is not Action.DELETE
+            if self.fates[item.number].action is not Action.DELETE
         ]
 
     def _may_remove(self, item: Item) -> bool:
@@ -268,8 +308,8 @@ class _Planner:
         return False
 
     def _add_reasons(self, item: Item, *more: str) -> None:
-        action, reasons = self.fates[item.artifact.name]
-        self.fates[item.artifact.name] = Fate(action, (*reasons, *more))
+        action, reasons = self.fates[item.number]
+        self.fates[item.number] = Fate(action, (*reasons, *more))
 
 
 def _because(reasons: tuple[str, ...], fate: Fate) -> Fate:
@@ -277,8 +317,12 @@ def _because(reasons: tuple[str, ...], fate: Fate) -> Fate:
     return Fate(fate.action, (*reasons, *fate.reasons)) if reasons else fate
 
 
-def _before(now_ns: int, days: float | None) -> int | None:
-    return None if days is None else now_ns - int(days * DAY_NS)
+def _ending(name: str) -> str:
+    return name[name.rfind(".") + 1 :].lower()
+
+
+def _before(now_ns: int, days: float | None) -> int:
+    return _NEVER_NS if days is None else now_ns - int(days * DAY_NS)
 
 
 def total_sizes(artifacts: Iterable[Artifact]) -> tuple[int, int]:
@@ -286,13 +330,13 @@ def total_sizes(artifacts: Iterable[Artifact]) -> tuple[int, int]:
     linked = {}
     size = allocated = 0
     for each in artifacts:
-        _, size_bytes, allocated_bytes, _, _, inode, device, links, _, kind = each
-        if kind is _REGULAR or kind is FileKind.FRAME or kind is FileKind.ARCHIVE:
-            if links > 1:
-                linked[device, inode] = each
-            else:
-                size += size_bytes
-                allocated += allocated_bytes
+        if each[9] not in _FILES:  # its kind
+            continue
+        if each[7] > 1:  # its links
+            linked[each.device, each.inode] = each
+        else:
+            size += each[1]
+            allocated += each[2]
     others = linked.values()
     return (
         size + sum(each.size_bytes for each in others),

@@ -122,6 +122,21 @@ class TestListing:
             kind=FileKind.REGULAR,
         )
 
+    def test_a_folder_that_is_not_to_be_entered_is_listed_without_what_is_in_it(
+        self, root: Root, place: Path
+    ) -> None:
+        for folder in ("ours", "a/ours", "ours2"):
+            (place / folder).mkdir(parents=True)
+            (place / folder / "file").touch()
+        assert {each.name for each in root.list(unentered="ours")} == {
+            "a",
+            "a/ours",
+            "a/ours/file",
+            "ours",
+            "ours2",
+            "ours2/file",
+        }
+
     @pytest.mark.parametrize("name", ODD_NAMES)
     def test_odd_names_lead_back_to_their_files(self, root: Root, place: Path, name: bytes) -> None:
         Path(os.fsdecode(bytes(place) + b"/" + name)).write_bytes(name)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from pytest_causal.artifacts.codec import compressor
 from pytest_causal.artifacts.directory import Root
 from pytest_causal.artifacts.frame import (
     FrameResult,
+    Workspace,
     compress_file,
     hash_file,
     read_frame,
@@ -188,6 +190,36 @@ class TestCompressing:
         assert names(place) == ["run/a"]
         assert canary.read_bytes() == TEXT
 
+    @pytest.mark.usefixtures("each_way")
+    def test_files_that_follow_one_another_in_a_workspace_are_told_apart(
+        self, root: Root, place: Path
+    ) -> None:
+        contents = {"run/large": TEXT * 3, "run/small": TEXT[:5000], "run/larger": TEXT[::-1] * 4}
+        workspace = Workspace()
+        for name, content in contents.items():
+            assert compress_file(root, put(root, name, content), level=3, workspace=workspace)
+        for name, content in contents.items():
+            assert b"".join(read_frame(root, f"{name}.zst")) == content
+
+    def test_a_workspace_goes_on_after_a_file_that_was_refused(self, root: Root, place: Path) -> None:
+        workspace = Workspace()
+        gone = put(root, "run/gone", TEXT * 2)
+        (place / "run/gone").write_bytes(TEXT)
+        with pytest.raises(ChangedError):
+            compress_file(root, gone, level=3, workspace=workspace)
+        assert compress_file(root, put(root, "run/a"), level=3, workspace=workspace)
+        assert b"".join(read_frame(root, "run/a.zst")) == TEXT
+
+    def test_each_thread_has_a_workspace_of_its_own(self) -> None:
+        """Were the memory shared, one thread would read a file over that which another compresses."""
+        workspace = Workspace()
+        with ThreadPoolExecutor(1) as other:
+            theirs = other.submit(workspace.content, 3).result()
+            theirs[:] = b"abc"
+            workspace.content(3)[:] = b"xyz"
+            assert bytes(theirs) == b"abc"
+            assert other.submit(workspace.decompressor).result() is not workspace.decompressor()
+
     def test_what_is_read_back_wrong_is_not_committed(
         self, root: Root, place: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -200,10 +232,14 @@ class TestCompressing:
             os.pwrite(temporary.descriptor, compressed(TEXT[::-1]), 0)
             return result
 
+        workspace = Workspace()
         monkeypatch.setattr(frame, "write_frame", written_wrong)
         with pytest.raises(ArtifactError, match="was not read back as it was written"):
-            compress_file(root, put(root, "run/a"), level=3)
+            compress_file(root, put(root, "run/a"), level=3, workspace=workspace)
         assert names(place) == ["run/a"]
+        monkeypatch.setattr(frame, "write_frame", real)
+        assert compress_file(root, entry(root, "run/a"), level=3, workspace=workspace)
+        assert b"".join(read_frame(root, "run/a.zst")) == TEXT
 
     @pytest.mark.parametrize("call", ["write", "fsync", "link", "fchmod"])
     def test_r3_a_full_disk_leaves_the_original_and_nothing_else(

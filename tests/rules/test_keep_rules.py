@@ -13,11 +13,15 @@ NOTHING = KeepRules(keep_latest=0)
 def item(name: str, iteration: int = -1, *, days_old: float = 0, run: str = "a/0", members: int = 1) -> Item:
     time_ns = NOW_NS - int(days_old * DAY_NS)
     artifact = Artifact(name, 1, 1, time_ns, 0o644, 1, 1, 1, 0, FileKind.REGULAR)
-    return Item(artifact, run, iteration, time_ns, members)
+    return Item(artifact, run, iteration, time_ns, members, 0)
 
 
 def kept(items: list[Item], rules: KeepRules) -> dict[str, list[str]]:
-    return protected(items, rules, NOW_NS)
+    """Name -> the rules that keep it."""
+    numbered = [each._replace(number=number) for number, each in enumerate(items)]
+    return {
+        items[number].artifact.name: found for number, found in protected(numbered, rules, NOW_NS).items()
+    }
 
 
 def test_r1_the_latest_are_those_of_the_highest_numbers_with_equal_times() -> None:

@@ -169,6 +169,39 @@ def test_small_files_of_a_day_go_into_one_archive() -> None:
     assert planned.archives[0].name.startswith("x/iterations.20260518.1-10.n3.")
 
 
+def test_members_stand_in_the_order_of_their_names_though_a_rule_keeps_one_of_them() -> None:
+    listing = [artifact(f"x/{number}.log", 9 + number / 100, size_bytes=3000) for number in range(1, 5)]
+    listing[1] = listing[1]._replace(mtime_ns=listing[1].mtime_ns + 10**12)
+    planned = plan(listing, policy(rules=KeepRules(keep_latest=0, keep_daily=1)))
+    assert said(planned)["x/2.log"] == "archive daily old small"
+    assert [[each.name for each in archive.members] for archive in planned.archives] == [
+        ["x/1.log", "x/2.log", "x/3.log", "x/4.log"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("odd", "said_of_it"),
+    [
+        ({"size_bytes": 0}, "keep old empty"),
+        ({"size_bytes": 65_536}, "compress old"),
+        ({"name": "x/2.log.GZ"}, "keep old already-compressed"),
+        ({"mtime_ns": (NOW_US - 12 * DAY_US) * 1000}, "keep old small too-few"),
+        ({"mtime_ns": (NOW_US - DAY_US) * 1000}, "keep recent"),
+    ],
+)
+def test_one_file_of_a_run_that_is_unlike_the_others_has_a_fate_of_its_own(
+    odd: dict[str, Any], said_of_it: str
+) -> None:
+    listing = [artifact(f"x/{number}.log", 9, size_bytes=3000) for number in range(1, 6)]
+    listing[1] = listing[1]._replace(**odd)
+    rules = KeepRules(keep_latest=0)
+    classes = (ArtifactClass(name="logs", patterns=("*.log", "*.log.GZ"), rules=rules),)
+    rotation = RotationPolicy(classes=classes, max_size_bytes=None, min_archive_files=3)
+    fates = said(plan(listing, rotation))
+    assert fates.pop(listing[1].name) == said_of_it
+    assert set(fates.values()) == {"archive old small"}
+
+
 def test_a_small_file_among_the_latest_stays_where_readers_look_for_it() -> None:
     rules = KeepRules(keep_latest=2, compress_after_days=7)
     listing = [artifact(f"ITER_{number}.json", 9, 3000) for number in range(5)]
