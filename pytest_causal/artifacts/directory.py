@@ -37,6 +37,8 @@ _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
+TEMPORARY_SUFFIX = ".tmp"
+"""What the names of half-written files of ours end with."""
 _TEMPORARY = re.compile(r"\.causal-[0-9a-f]{16}\.tmp")
 _PERMISSIONS = 0o777
 """What is carried over to a replacement. A set-user-id bit is not: it would stand on content that is new."""
@@ -67,7 +69,7 @@ def is_temporary(name: str) -> bool:
 
     Whoever holds the root's lock may remove it: what it was to replace is still there.
     """
-    return name.endswith(".tmp") and bool(_TEMPORARY.fullmatch(name.rpartition("/")[2]))
+    return name.endswith(TEMPORARY_SUFFIX) and bool(_TEMPORARY.fullmatch(name.rpartition("/")[2]))
 
 
 class Root:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from pytest_causal import garbage
-from pytest_causal.artifacts.directory import OnError, Root, is_temporary
+from pytest_causal.artifacts.directory import TEMPORARY_SUFFIX, OnError, Root, is_temporary
 from pytest_causal.errors import ArtifactError, ConfigError, DataError
 from pytest_causal.model.artifact import (
     ROTATION_DIRECTORY,
@@ -20,6 +20,7 @@ from pytest_causal.model.artifact import (
     RotationPolicy,
 )
 from pytest_causal.rules.artifact_classes import archive_day, day_words
+from pytest_causal.rules.artifact_sorting import special_entries
 from pytest_causal.rules.rotation_plan import plan_rotation, total_sizes
 
 _MANY_RECORDS = 100_000
@@ -44,7 +45,7 @@ def survey_root(
         problems.append(f"cannot list {folder or '.'}: {error.strerror}")
 
     listing = list_artifacts(root, unreadable)
-    special = [each for each in listing if each[9] is not FileKind.REGULAR or each[0][-4:] == ".tmp"]
+    special = special_entries(listing, TEMPORARY_SUFFIX)
     strays = [each for each in special if is_temporary(each.name)]
     archives = [each.name for each in special if each.kind is FileKind.ARCHIVE]
     conditions = Conditions(

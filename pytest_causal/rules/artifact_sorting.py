@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count, groupby, repeat
-from operator import itemgetter
+from functools import partial
+from itertools import compress, count, groupby, repeat
+from operator import eq, is_not, itemgetter
 from typing import NamedTuple
 
 from pytest_causal.model.artifact import (
@@ -37,9 +38,15 @@ _KIND_REASONS = {
 }
 _OWN_PREFIX = f"{ROTATION_DIRECTORY}/"
 _REGULAR, _DIRECTORY = FileKind.REGULAR, FileKind.DIRECTORY
-_NAME = itemgetter(0)
+_NAME, _TIME_NS, _STANDING, _KIND = (
+    itemgetter(Artifact._fields.index("name")),
+    itemgetter(Artifact._fields.index("mtime_ns")),
+    itemgetter(slice(Artifact._fields.index("device"), None)),
+    itemgetter(Artifact._fields.index("kind")),
+)
 _RUN = itemgetter(1)
-_MARKER_LENGTH = len(KEEP_MARKER)
+_CLASS, _ITERATION = itemgetter(0), itemgetter(1)
+_new_item = partial(tuple.__new__, Item)
 _NO_ITERATION = Fate(Action.LEAVE, ("no-iteration",))
 RECENT = Fate(Action.KEEP, ("recent",))
 UNSPOKEN = Fate(Action.LEAVE, ())
@@ -71,6 +78,13 @@ def sort_artifacts(artifacts: Sequence[Artifact], policy: RotationPolicy, condit
         sorter.put_folder(folder, artifacts[first : first + len(lasts)], lasts, first)
         first += len(lasts)
     return sorter.sorted()
+
+
+def special_entries(artifacts: Sequence[Artifact], suffix: str) -> list[Artifact]:
+    """Return the entries that are no regular files, and those whose names end so; there are few, in a long listing."""
+    if suffix in "\n".join(map(_NAME, artifacts)):  # told at a glance, where no name holds it at all
+        return [each for each in artifacts if each.kind is not _REGULAR or each.name.endswith(suffix)]
+    return list(compress(artifacts, map(is_not, map(_KIND, artifacts), repeat(_REGULAR))))
 
 
 class _Names(dict[str, tuple[int, int] | None]):
@@ -128,16 +142,21 @@ class _Sorter:
     def _taken(
         self, files: Sequence[Artifact], lasts: Sequence[str], first: int, runs: Sequence[str]
     ) -> list[Item]:
-        """Return items of those files that are plain."""
-        new, plain, latest_ns = tuple.__new__, self._guard.plain, self._latest_ns
+        """Return items of those files that are plain: of most folders all are, and are not looked at one by one."""
+        plain, latest_ns = self._guard.plain, self._latest_ns
         if plain is None:
             return []
+        places = list(map(self._names.__getitem__, lasts))
+        times_ns = list(map(_TIME_NS, files))
+        numbers = count(first)
+        if all(places) and max(times_ns) <= latest_ns and all(map(eq, map(_STANDING, files), repeat(plain))):
+            of_runs = map(runs.__getitem__, map(_CLASS, places))  # type: ignore[arg-type] # none of them is None
+            iterations = map(_ITERATION, places)  # type: ignore[arg-type]
+            return list(map(_new_item, zip(files, of_runs, iterations, times_ns, repeat(1), numbers)))
         return [
-            new(Item, (artifact, runs[where[0]], where[1], artifact[3], 1, number))
-            for number, artifact, where in zip(
-                count(first), files, map(self._names.__getitem__, lasts), strict=False
-            )
-            if where is not None and artifact[6:] == plain and artifact[3] <= latest_ns
+            _new_item((artifact, runs[where[0]], where[1], time_ns, 1, number))
+            for artifact, where, time_ns, number in zip(files, places, times_ns, numbers, strict=False)
+            if where is not None and _STANDING(artifact) == plain and time_ns <= latest_ns
         ]
 
     def _put(self, number: int, artifact: Artifact, last: str, runs: Sequence[str]) -> None:
@@ -164,9 +183,7 @@ class _Guard:
     """
 
     def __init__(self, artifacts: Sequence[Artifact], conditions: Conditions) -> None:
-        special = [
-            each for each in artifacts if each[9] is not _REGULAR or each[0][-_MARKER_LENGTH:] == KEEP_MARKER
-        ]
+        special = special_entries(artifacts, KEEP_MARKER)
         self.frames, self.framed = _frames_of_originals(artifacts, special)
         self._conditions = conditions
         self._holding = {*self.frames, *conditions.archived.values()}

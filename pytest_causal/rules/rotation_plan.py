@@ -8,8 +8,9 @@ file always wins over the limit on size, and the limit wins over the time of fil
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
-from operator import attrgetter, itemgetter
+from functools import partial
+from itertools import compress, groupby, repeat
+from operator import attrgetter, is_, itemgetter
 from typing import NamedTuple
 
 from pytest_causal.model.artifact import (
@@ -41,6 +42,13 @@ _OLD = Fate(Action.COMPRESS, ("old",))
 _OLD_AND_SMALL = Fate(Action.ARCHIVE, ("old", "small"))
 _TOO_FEW = Fate(Action.KEEP, ("old", "small", "too-few"))
 _REGULAR = FileKind.REGULAR
+_ARTIFACT, _RUN, _TIME_NS, _NUMBER = (
+    itemgetter(Item._fields.index(name)) for name in ("artifact", "run", "time_ns", "number")
+)
+_SIZE, _ALLOCATED, _KIND = (
+    itemgetter(Artifact._fields.index(name)) for name in ("size_bytes", "allocated_bytes", "kind")
+)
+_ACTION, _REASONS = itemgetter(0), itemgetter(1)
 _FILES = (_REGULAR, FileKind.FRAME, FileKind.ARCHIVE)
 _NEVER_NS = -(2**63) * 10**9
 """No file is older: the seconds of a time are signed and have 64 bits."""
@@ -60,15 +68,8 @@ def plan_rotation(listing: Iterable[Artifact], policy: RotationPolicy, condition
     planner.expire()
     planner.gather()
     evictions = planner.evict(total)
-    new = tuple.__new__
     return Plan(
-        actions=tuple(
-            [
-                new(PlannedAction, (each, action, reasons))
-                for each, (action, reasons) in zip(artifacts, planner.fates, strict=True)
-                if reasons  # of what has none nothing is said
-            ]
-        ),
+        actions=_spoken(artifacts, planner.fates),
         archives=planner.archives(),
         archived=conditions.archived,
         evictions=tuple(item.artifact for item in evictions),
@@ -124,40 +125,55 @@ class _Planner:
             expired_ns=_before(now_ns, rules.delete_after_days),
         )
         _, young_ns, old_ns, expired_ns = bounds
-        plain_ns = min(young_ns, now_ns - 1)
-        restless = items
-        if not (
-            self.sorted.framed or self.sorted.frames
-        ):  # of most files no rule has anything to say but their age
-            restless = [
-                item
-                for item in items
-                if not expired_ns <= item[3] <= plain_ns or item[5] in keeping or item[0][9] is not _REGULAR
-            ]
-            numbers = {item.number for item in restless}
-            self._shrink(each, [item for item in items if item[3] < old_ns and item[5] not in numbers])
-        for item in restless:
-            reasons = tuple(keeping.get(item.number, ()))
-            self.fates[item.number] = self._unless_deleted(each, item, reasons, bounds)
+        latest_ns = min(young_ns, now_ns - 1)
+        has_frames = bool(self.sorted.framed or self.sorted.frames)
+        for run, group in groupby(items, key=_RUN):
+            files = list(group)
+            restless = files
+            if not has_frames:  # of most files no rule has anything to say but their age
+                times_ns = list(map(_TIME_NS, files))
+                is_calm = (
+                    expired_ns <= min(times_ns)
+                    and max(times_ns) <= latest_ns
+                    and keeping.keys().isdisjoint(map(_NUMBER, files))
+                    and all(map(is_, map(_KIND, map(_ARTIFACT, files)), repeat(_REGULAR)))
+                )
+                restless = (
+                    []
+                    if is_calm
+                    else [
+                        item
+                        for item in files
+                        if not expired_ns <= item[3] <= latest_ns
+                        or item[5] in keeping
+                        or item[0][9] is not _REGULAR
+                    ]
+                )
+                if min(times_ns) < old_ns:
+                    numbers = {item.number for item in restless}
+                    old = [item for item in files if item[3] < old_ns and item[5] not in numbers]
+                    self._shrink(each, run, old)
+            for item in restless:
+                reasons = tuple(keeping.get(item.number, ()))
+                self.fates[item.number] = self._unless_deleted(each, item, reasons, bounds)
 
-    def _shrink(self, each: ArtifactClass, items: Iterable[Item]) -> None:
-        """Give old files that no rule keeps their fates: all those of a run at once where they are alike."""
-        for run, group in groupby(items, key=attrgetter("run")):
-            old = list(group)
-            times_ns = [item[3] for item in old]
-            sizes = [item[0][1] for item in old]
-            day = min(times_ns) // DAY_NS
-            is_one_archive = (
-                max(times_ns) // DAY_NS == day
-                and min(sizes) > 0
-                and max(sizes) < self._policy.small_file_bytes
-                and not self._incompressible
-                and ALREADY_COMPRESSED.isdisjoint([_ending(item[0][0]) for item in old])
-            )
-            if is_one_archive:
-                self._small_files(each, run, day).extend(old)
-            for item in old:
-                self.fates[item[5]] = _OLD_AND_SMALL if is_one_archive else self._shrunk(each, item, ())
+    def _shrink(self, each: ArtifactClass, run: str, old: Sequence[Item]) -> None:
+        """Give old files of a run, which no rule keeps, their fates: all at once where they are alike."""
+        if not old:
+            return
+        days = {time_ns // DAY_NS for time_ns in map(_TIME_NS, old)}
+        sizes = list(map(_SIZE, map(_ARTIFACT, old)))
+        is_one_archive = (
+            len(days) == 1
+            and min(sizes) > 0
+            and max(sizes) < self._policy.small_file_bytes
+            and not self._incompressible
+            and ALREADY_COMPRESSED.isdisjoint({_ending(item[0][0]) for item in old})
+        )
+        if is_one_archive:
+            self._small_files(each, run, days.pop()).extend(old)
+        for item in old:
+            self.fates[item[5]] = _OLD_AND_SMALL if is_one_archive else self._shrunk(each, item, ())
 
     def _unless_deleted(
         self, each: ArtifactClass, item: Item, reasons: tuple[str, ...], bounds: _Bounds
@@ -312,6 +328,18 @@ class _Planner:
         self.fates[item.number] = Fate(action, (*reasons, *more))
 
 
+def _spoken(artifacts: Sequence[Artifact], fates: Sequence[Fate]) -> tuple[PlannedAction, ...]:
+    """Put what has a reason beside its file; of what has none nothing is said."""
+    reasons = list(map(_REASONS, fates))
+    said = zip(
+        compress(artifacts, reasons),
+        compress(map(_ACTION, fates), reasons),
+        filter(None, reasons),
+        strict=True,
+    )
+    return tuple(map(partial(tuple.__new__, PlannedAction), said))
+
+
 def _because(reasons: tuple[str, ...], fate: Fate) -> Fate:
     """Return a fate with the reasons that a file has beside those of the fate."""
     return Fate(fate.action, (*reasons, *fate.reasons)) if reasons else fate
@@ -325,18 +353,17 @@ def _before(now_ns: int, days: float | None) -> int:
     return _NEVER_NS if days is None else now_ns - int(days * DAY_NS)
 
 
-def total_sizes(artifacts: Iterable[Artifact]) -> tuple[int, int]:
+def total_sizes(artifacts: Sequence[Artifact]) -> tuple[int, int]:
     """Return (size, allocated) in bytes of all regular files, each inode counted once."""
     linked = {}
-    size = allocated = 0
-    for each in artifacts:
-        if each[9] not in _FILES:  # its kind
-            continue
-        if each[7] > 1:  # its links
+    size, allocated = sum(map(_SIZE, artifacts)), sum(map(_ALLOCATED, artifacts))
+    for each in [each for each in artifacts if each[9] is not _REGULAR or each[7] != 1]:
+        is_linked_file = each.kind in _FILES and each.links > 1
+        if is_linked_file:
             linked[each.device, each.inode] = each
-        else:
-            size += each[1]
-            allocated += each[2]
+        if is_linked_file or each.kind not in _FILES:
+            size -= each.size_bytes
+            allocated -= each.allocated_bytes
     others = linked.values()
     return (
         size + sum(each.size_bytes for each in others),

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from pytest_causal import artifacts
+
 ROOT = Path(__file__).parents[2]
 SEED = 20261121
 KILLS_PER_STEP = int(os.environ.get("KILLS_PER_STEP", "1"))
@@ -22,7 +24,7 @@ HARMLESS_CALLS = {
 }
 CHANGING_CALLS = {
     call
-    for module in (ROOT / "pytest_causal" / "artifacts").glob("*.py")
+    for module in Path(artifacts.__file__).parent.glob("*.py")
     for call in re.findall(r"\bos\.([a-z]+)\(", module.read_text(encoding="utf-8"))
 } - HARMLESS_CALLS
 
