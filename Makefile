@@ -9,6 +9,7 @@ PYTHON ?= python3
 T ?= tests
 K ?=
 N ?= auto
+B ?=
 
 ifeq ($(PYTHON),python3)
 VENV := .venv
@@ -69,8 +70,8 @@ test-all: $(STAMP) #- the built wheel on every supported Python, oldest and newe
 projects: $(STAMP) #- run the suites of real projects with and without the plugin, and compare (P="name ...")
 	@$(PY) tests/projects/compare.py $(or $(P),more-itertools attrs click pluggy)
 
-bench: $(STAMP) #- measure recording, start-up and the store, side by side with peers, into bench/RESULTS.md
-	@$(PY) -m bench
+bench: $(STAMP) #- measure everything side by side with peers, into bench/RESULTS.md (B="startup soak" for some cases)
+	@$(PY) -m bench $(B)
 
 clean: #- remove environments and caches
 	rm -rf .venv .venv-* .nox .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -1,4 +1,4 @@
-"""``make bench`` measures everything and writes ``bench/RESULTS.md``; ``python -m bench CASE`` prints that case."""
+"""``make bench`` measures everything into ``bench/RESULTS.md``; ``python -m bench CASE`` makes that case's part new."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from bench.history import measure_store
 from bench.measuring import say
 from bench.policy import measure_policy
 from bench.recorders import BARE, CAUSAL, PEERS, SuiteRun, measure_pytest_history, measure_recorders
-from bench.report import Section, document
+from bench.report import Section, part, updated
 from bench.soak import measure_soak
 from bench.startup import measure_idle, measure_startup
 from bench.suites import write_suite
+
+RESULTS = ROOT / "bench" / "RESULTS.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,19 +182,17 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(given.cases) - set(CASES):
         parser.error(f"no case is called {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
-    started = time.monotonic()
     place = ROOT / "build" / ("bench-quick" if given.quick else "bench")
     at = Workplace(place=place, environments=make_environments(place), extent=QUICK if given.quick else FULL)
-    sections = []
     for name in given.cases or CASES:
         say(f"{name}:")
-        sections.append(CASES[name](at))
-        say(sections[-1].markdown() + "\n")
-        page = document(sections, versions(at.environments.peers), minutes=(time.monotonic() - started) / 60)
-        if not given.cases and not given.quick:  # after each case: it takes most of an hour
-            (ROOT / "bench" / "RESULTS.md").write_text(page, encoding="utf-8")
-    if given.cases or given.quick:
-        print(page, end="")
+        started = time.monotonic()
+        section = CASES[name](at)
+        say(section.markdown() + "\n")
+        if not given.quick:  # after each case: all of them take most of an hour
+            new = {name: part(section, time.monotonic() - started)}
+            page = RESULTS.read_text("utf-8") if RESULTS.exists() else ""
+            RESULTS.write_text(updated(page, new, list(CASES), versions(at.environments.peers)), "utf-8")
     if not given.keep:
         shutil.rmtree(place)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+import re
 import sqlite3
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,18 +32,32 @@ class Section:
         return f"## {self.title}\n\n{self.text}\n\n" + "\n".join(f"| {line} |" for line in lines)
 
 
-def document(sections: Sequence[Section], versions: Mapping[str, str], minutes: float) -> str:
-    """Return the whole page."""
+def updated(page: str, parts: Mapping[str, str], order: Sequence[str], versions: Mapping[str, str]) -> str:
+    """Return the page with the parts of some cases, by name, made new; the other cases keep what it says of them."""
+    known = dict(re.findall(r"<!-- case: (\S+) -->\n(.*?)\n*(?=<!-- case: |\Z)", page, flags=re.DOTALL))
+    known |= parts
     packages = ", ".join(f"{name} {versions[name]}" for name in SHOWN if name in versions)
     head = f"""# Measurements
 
-Written by `make bench`; do not edit. Compare ratios, not times: each is of whole processes that ran in turn in one
-run, a contender always between two runs of its baseline. Figures are medians, with their quartiles.
+Written by `make bench` (`make bench B="startup soak"` for some cases); do not edit. Compare ratios, not times: each is of
+whole processes that ran in turn in one run, a contender always between two runs of its baseline. Figures are medians,
+with their quartiles.
 
-- When: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}, in {minutes:.0f} minutes
 - Machine: {machine()}
 - Versions: Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {packages}"""
-    return "\n\n".join([head, *(section.markdown() for section in sections)]) + "\n"
+    cases = [f"<!-- case: {name} -->\n{known[name]}" for name in order if name in known]
+    return "\n\n".join([head, *cases]) + "\n"
+
+
+def part(section: Section, seconds: float) -> str:
+    """Return what the page says of one case: its table, and when and of which commit it was measured."""
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    today = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
+    return (
+        f"{section.markdown()}\n\nMeasured {today} at {commit or 'no commit'}, in {seconds / 60:.0f} minutes."
+    )
 
 
 def machine() -> str:
