@@ -38,7 +38,7 @@ class Extent:
     large_file_bytes: int = 20_000_000
     small_files: int = 10_000
     planned_files: int = 100_000
-    iterations: int = 1_000
+    iterations: int = 2_000
     iterations_long: int = 100_000
 
 

@@ -28,7 +28,7 @@ from tools.soak.run import World, begin
 from tools.soak.simulation import SimulatedClock
 from tools.soak.surroundings import Surroundings
 
-folder, iterations, is_synced = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "synced"
+folder, iterations, how = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 GOOD = {"risk_ratio": 0.3, "net_bps": 3.0, "maker_taker_ratio": 0.95, "p95_latency_ms": 300.0}
 ANSWER = Measurement(metrics={name: Sample.of(value) for name, value in GOOD.items()}, covered_seconds=1.0)
 
@@ -46,12 +46,12 @@ class Watch:
             own = progress.done["own"]["resident_bytes"]
             self.marks[done] = (time.perf_counter(), time.process_time(), own)
 
-given = {} if is_synced else {"sync": lambda descriptor: None}
+given = {} if "unsynced" not in how else {"sync": lambda descriptor: None}
 world = World(
     watcher=Watch(), surroundings=Surroundings(clock=SimulatedClock(), **given), workload=lambda plan: Null()
 )
 plan = Plan(run="a", version="", workload="mock", options={"mode": "calm", "seed": 1}, iterations=iterations,
-            auto_tune=True, kpi_set="smoke", profile="steady_safe", keep_summaries=100, has_history=False)
+            auto_tune="tuned" in how, kpi_set="smoke", profile="steady_safe", keep_summaries=100, has_history=False)
 assert begin(plan, folder, world).exit_code == 0
 begun, tenth, ended = (Watch.marks[at] for at in (WARM_UP, iterations // 10, iterations))
 after = iterations - WARM_UP
@@ -61,7 +61,7 @@ print(json.dumps({
     "grown_bytes": (ended[2] or 0) - (tenth[2] or 0),
 }))
 """.replace("WARM_UP", str(WARM_UP))
-"""Iterations of the runner as they are, tuned, with every artifact; ``keep_summaries`` only spares the disk."""
+"""Iterations of the runner as they are, with every artifact; ``keep_summaries`` only spares the disk."""
 
 DISK = """
 import json, os, sys, time
@@ -146,8 +146,9 @@ print(json.dumps({"wall_ms": 1e3 * wall / iterations, "cpu_ms": 1e3 * cpu / iter
 
 CASES: Sequence[tuple[str, str, str]] = (
     ("six synced lines, nothing else (the floor)", DISK, "synced"),
-    ("soak, journal synced", SOAK, "synced"),
-    ("soak, journal not synced", SOAK, "unsynced"),
+    ("soak", SOAK, "synced"),
+    ("soak, tuned live", SOAK, "synced, tuned"),
+    ("soak, tuned live, journal not synced", SOAK, "unsynced, tuned"),
     ("locust, one user (in memory)", LOCUST, ""),
     ("pytest-benchmark, one round (in memory)", PYTEST_BENCHMARK, ""),
 )
@@ -160,13 +161,13 @@ def measure_soak(python: Path, place: Path, *, iterations: int, long_iterations:
         for name, program, how in CASES:
             took[name].append(_run(python, place, program, iterations, how))
         say(f"  round {number} of {rounds}")
-    long = _run(python, place, SOAK, long_iterations, "unsynced")
+    long = _run(python, place, SOAK, long_iterations, "unsynced, tuned")
     return Section(
         title="Soak: a null iteration of the runner",
         text=(
-            f"{iterations:,} tuned iterations under a simulated clock, {rounds} rounds; a journal line for each "
-            "of six steps, a summary, its own footprint. Aims: at most 5 ms, 1 ms of it CPU. The peers keep nothing on "
-            f"the disk. Of {long_iterations:,} iterations each took {long['cpu_ms']:.2f} ms CPU, and the process grew "
+            f"{iterations:,} iterations under a simulated clock, {rounds} rounds; a synced journal line for each of six "
+            "steps, a summary, its own footprint. Aims: at most 5 ms, 1 ms of it CPU. The peers keep nothing on the "
+            f"disk. Of {long_iterations:,} tuned iterations each took {long['cpu_ms']:.2f} ms CPU, and the process grew "
             f"by {long['grown_bytes'] / 2**20:.1f} MiB after the first tenth."
         ),
         columns=("program", "wall, ms an iteration", "CPU, ms an iteration"),
