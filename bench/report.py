@@ -39,9 +39,9 @@ def updated(page: str, parts: Mapping[str, str], order: Sequence[str], versions:
     packages = ", ".join(f"{name} {versions[name]}" for name in SHOWN if name in versions)
     head = f"""# Measurements
 
-Written by `make bench`, or `make bench B="startup soak"` for some cases; do not edit. Compare ratios, not times: each is
-of whole processes that ran in turn in one run, a contender always between two runs of its baseline. Figures are medians,
-with their quartiles.
+Written by `make bench`, or `make bench B="startup soak"` for some cases; do not edit. Compare ratios, not times: each
+is of whole processes that ran in turn in one run, a contender always between two runs of its baseline. Figures are
+medians, with their quartiles.
 
 - Machine: {machine()}
 - Versions: Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {packages}"""

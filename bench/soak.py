@@ -165,10 +165,10 @@ def measure_soak(python: Path, place: Path, *, iterations: int, long_iterations:
     return Section(
         title="Soak: a null iteration of the runner",
         text=(
-            f"{iterations:,} iterations under a simulated clock, {rounds} rounds; a synced journal line for each of six "
-            "steps, a summary, its own footprint. Aims: at most 5 ms, 1 ms of it CPU. The peers keep nothing on the "
-            f"disk. Of {long_iterations:,} tuned iterations each took {long['cpu_ms']:.2f} ms CPU, and the process grew "
-            f"by {long['grown_bytes'] / 2**20:.1f} MiB after the first tenth."
+            f"{iterations:,} iterations under a simulated clock, {rounds} rounds; a synced journal line for each of "
+            "six steps, a summary, its own footprint. Aims: at most 5 ms, 1 ms of it CPU. The peers keep nothing on "
+            f"the disk. Of {long_iterations:,} tuned iterations each took {long['cpu_ms']:.2f} ms CPU, and the process "
+            f"grew by {long['grown_bytes'] / 2**20:.1f} MiB after the first tenth."
         ),
         columns=("program", "wall, ms an iteration", "CPU, ms an iteration"),
         rows=[
