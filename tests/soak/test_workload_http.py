@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -23,7 +25,7 @@ from tools.soak import workload_http
 from tools.soak.http_ask import MAX_BODY_BYTES, look_up, split_url, url_of
 from tools.soak.interruption import Interruption
 from tools.soak.measurement import Measurement
-from tools.soak.workload_http import HttpWorkload
+from tools.soak.workload_http import PAUSE_SECONDS, HttpWorkload
 from tools.soak.workloads import Task
 
 
@@ -258,7 +260,7 @@ PAUSED = """
 import json, sys
 from pathlib import Path
 from tools.soak.interruption import Interruption
-from tools.soak.workload_http import HttpWorkload
+from tools.soak.workload_http import PAUSE_SECONDS, HttpWorkload
 from tools.soak.workloads import Task
 task = Task(run="a", iteration=1, seed=1, values={}, folder=Path("."), timeout_seconds=60.0,
             interruption=Interruption())
@@ -266,6 +268,37 @@ workload = HttpWorkload(url=sys.argv[1], rate=50.0, window_seconds=4.0)
 print("ready", flush=True)
 print(json.dumps(workload.measure(task).to_json()))
 """
+
+
+@pytest.mark.parametrize("stands_still", [0.0, 2 * PAUSE_SECONDS])
+def test_k18_standing_still_between_two_sleeps_is_noticed(server, monkeypatch, stands_still) -> None:
+    late, dispatcher = 0.0, threading.get_ident()
+
+    class Slow(queue.SimpleQueue[Any]):
+        def put(self, *due: Any) -> None:  # the dispatcher is at work, and not asleep
+            nonlocal late
+            if server.asked and threading.get_ident() == dispatcher:
+                late = stands_still
+            super().put(*due)
+
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + late, sleep=time.sleep)
+    monkeypatch.setattr(workload_http, "time", clock)
+    monkeypatch.setattr(workload_http, "queue", SimpleNamespace(SimpleQueue=Slow, Empty=queue.Empty))
+    workload = HttpWorkload(
+        url=f"http://127.0.0.1:{server.server_address[1]}/ok", rate=50.0, window_seconds=2.0
+    )
+    measured = workload.measure(
+        Task(
+            run="a",
+            iteration=1,
+            seed=1,
+            values={},
+            folder=Path(),
+            timeout_seconds=60.0,
+            interruption=Interruption(),
+        )
+    )
+    assert (measured.disturbed > 0) == (stands_still > 0)
 
 
 @pytest.mark.fault
@@ -282,7 +315,9 @@ def test_k18_time_in_which_we_stood_still_is_no_latency(server) -> None:
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    time.sleep(1.0)
+    until = time.monotonic() + 30
+    while len(server.asked) < 20 and time.monotonic() < until:
+        time.sleep(0.02)
     process.send_signal(signal.SIGSTOP)
     time.sleep(1.5)
     process.send_signal(signal.SIGCONT)

@@ -97,13 +97,14 @@ class _Flight:
         self._open: dict[socket.socket, float] = {}
         self._lock = threading.Lock()
         self._pause_ended = 0.0
+        self._looked_at = time.monotonic()
 
     def fly(self, workload: HttpWorkload, task: Task) -> None:
         """Send what is due when it is due, until the window is over and all is answered or given up."""
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(THREADS)]
         for thread in threads:
             thread.start()
-        begun = time.monotonic()
+        begun = self._looked_at = time.monotonic()
         until = begun + min(workload.window_seconds, task.timeout_seconds)
         sent = self._dispatch(begun, until, workload.rate, task)
         for _ in threads:
@@ -141,12 +142,17 @@ class _Flight:
 
     def _tick(self, wake_at: float) -> None:
         """Sleep, notice whether this process stood still, shut what is overdue, count what is over: in this order."""
-        time.sleep(max(0.0, wake_at - time.monotonic()))
-        now = time.monotonic()
-        if now - wake_at > PAUSE_SECONDS:
-            self._pause_ended = now
+        self._look(self._looked_at)
+        time.sleep(max(0.0, wake_at - self._looked_at))
+        self._look(wake_at)
         self._shut()
         self._drain()
+
+    def _look(self, expected_at: float) -> None:
+        """Look at the clock. Much later than expected, this process stood still, asleep or between two sleeps."""
+        self._looked_at = time.monotonic()
+        if self._looked_at - expected_at > PAUSE_SECONDS:
+            self._pause_ended = self._looked_at
 
     def _shut(self, *, everything: bool = False) -> None:
         now = time.monotonic()
