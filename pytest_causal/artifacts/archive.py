@@ -13,7 +13,7 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from functools import reduce
 from operator import and_
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_causal.artifacts.archive_index import (
     MAX_PIECE_BYTES,
@@ -39,6 +39,9 @@ from pytest_causal.errors import (
     UsageError,
 )
 from pytest_causal.model.artifact import ARCHIVE_SUFFIX, Artifact, FileKind
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 PIECE_BYTES = 256 << 10
 """A frame is closed when its tar stream is this long. Smaller ones compress worse, larger ones make a single member
@@ -73,11 +76,13 @@ def write_archive(root: Root, artifacts: Sequence[Artifact], name: str, *, level
     listing says, or cannot be read, are left out and reported. Raises :class:`NameTakenError` where the name is taken,
     :class:`ArtifactError` where the file system refuses, and ValueError for a file over :data:`MEMBER_LIMIT_BYTES`.
     """
+    from concurrent.futures import ThreadPoolExecutor  # readers need none
+
     folder = _folder(name)
     archived: list[Artifact] = []
     left: list[tuple[str, str]] = []
-    with root.create_temporary(folder) as temporary:
-        writer = _Writer(temporary, level)
+    with root.create_temporary(folder) as temporary, ThreadPoolExecutor(1) as packer:
+        writer = _Writer(temporary, level, packer)
         members = [_member(artifact, folder) for artifact in artifacts]
         for member, (artifact, content) in zip(members, root.read_all(artifacts), strict=True):
             if isinstance(content, ArtifactError):
@@ -171,12 +176,17 @@ def restore_members(
 
 
 class _Writer:
-    """Writes the frames of an archive, and then its index."""
+    """Writes the frames of an archive, and then its index.
 
-    def __init__(self, temporary: Temporary, level: int) -> None:
+    A frame is compressed by ``packer``, which does one thing at a time, while the files of the next are read.
+    """
+
+    def __init__(self, temporary: Temporary, level: int, packer: Executor) -> None:
         self.digest = hashlib.sha256()
         self._temporary = temporary
         self._level = level
+        self._packer = packer
+        self._packing: Future[None] | None = None
         self._compressor = compressor(level)
         self._pieces: list[Piece] = []
         self._stream = bytearray()
@@ -191,20 +201,27 @@ class _Writer:
     def finish(self) -> Index:
         self._stream += end_of_tar(0, 1)
         self._end_piece()
+        self._wait()
         index = Index(tuple(self._pieces))
         self._temporary.write(encode_index(index, self._level))
         return index
 
     def _end_piece(self) -> None:
-        stream = bytes(self._stream)
+        self._wait()  # so that two are in memory at most, and a full disk is told at the next
+        self._packing = self._packer.submit(self._pack, bytes(self._stream), tuple(self._members))
+        self._stream.clear()
+        self._members.clear()
+
+    def _wait(self) -> None:
+        if self._packing is not None:
+            self._packing.result()
+
+    def _pack(self, stream: bytes, members: tuple[Member, ...]) -> None:
         packed = self._compressor.compress(stream)
         self._temporary.write(packed)
         self.digest.update(stream)
         start = self._pieces[-1].start + self._pieces[-1].compressed_bytes if self._pieces else 0
-        digest = hashlib.sha256(stream).hexdigest()
-        self._pieces.append(Piece(start, len(packed), digest, tuple(self._members)))
-        self._stream.clear()
-        self._members.clear()
+        self._pieces.append(Piece(start, len(packed), hashlib.sha256(stream).hexdigest(), members))
 
 
 def _verify(descriptor: int, name: str, written: Index) -> None:
