@@ -90,10 +90,10 @@ def similar_customers(*, days: int) -> Query:
             JOIN order_lines theirs ON theirs.product_id = mine.product_id
             JOIN orders o ON o.id = mine.order_id
             JOIN orders p ON p.id = theirs.order_id
-            WHERE o.day < ?1 AND p.day < ?1 AND o.customer_id < p.customer_id
+            WHERE o.day < ? AND p.day < ? AND o.customer_id < p.customer_id
             GROUP BY o.customer_id, p.customer_id ORDER BY shared DESC, 1, 2 LIMIT 20
         """,
-        parameters=(days,),
+        parameters=(days, days),
     )
 
 

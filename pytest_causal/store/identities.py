@@ -21,8 +21,8 @@ from pytest_causal.store.text import from_stored, to_stored, to_stored_names
 class _Statements(NamedTuple):
     """How one table of names is read and extended, by a JSON array of names each.
 
-    To add them by one statement takes half the time of a statement for each. ``add`` takes the array, the id of the
-    first, and what else the table keeps of a name that is new.
+    To add them by one statement takes half the time of a statement for each. ``add`` takes the array as ``names``, the
+    id of the ``first``, and the ``session`` that brings them.
     """
 
     find: str
@@ -33,17 +33,17 @@ class _Statements(NamedTuple):
 _NODES = _Statements(
     find="SELECT name, id FROM nodes WHERE name IN (SELECT value FROM json_each(?))",
     highest="SELECT coalesce(max(id), 0) FROM nodes",
-    add="INSERT INTO nodes (id, name) SELECT ?2 + key, value FROM json_each(?1)",
+    add="INSERT INTO nodes (id, name) SELECT :first + key, value FROM json_each(:names)",
 )
 _METRIC_NAMES = _Statements(
     find="SELECT name, id FROM metric_names WHERE name IN (SELECT value FROM json_each(?))",
     highest="SELECT coalesce(max(id), 0) FROM metric_names",
-    add="INSERT INTO metric_names (id, name) SELECT ?2 + key, value FROM json_each(?1)",
+    add="INSERT INTO metric_names (id, name) SELECT :first + key, value FROM json_each(:names)",
 )
 _CRITERIA = _Statements(
     find="SELECT name, id FROM criteria WHERE name IN (SELECT value FROM json_each(?))",
     highest="SELECT coalesce(max(id), 0) FROM criteria",
-    add="INSERT INTO criteria (id, name) SELECT ?2 + key, value FROM json_each(?1)",
+    add="INSERT INTO criteria (id, name) SELECT :first + key, value FROM json_each(:names)",
 )
 SCENARIOS = _Statements(
     find="SELECT name, id FROM scenarios WHERE name IN (SELECT value FROM json_each(?))",
@@ -51,8 +51,8 @@ SCENARIOS = _Statements(
     # A session that counts is the first to count for the scenarios it makes, once it is concluded (see conclusion.py).
     add="""
         INSERT INTO scenarios (id, name, first_session, first_concluded)
-        SELECT ?2 + key, value, ?3, (SELECT number FROM sessions WHERE number = ?3 AND is_trusted = 1)
-        FROM json_each(?1)
+        SELECT :first + key, value, :session, (SELECT number FROM sessions WHERE number = :session AND is_trusted = 1)
+        FROM json_each(:names)
     """,
 )
 _FIND_READS = "SELECT id FROM reads WHERE digest = ?"
@@ -69,8 +69,10 @@ class Names:
         self._statements = statements
         self._ids: dict[str, int] = {}
 
-    def learn(self, connection: sqlite3.Connection, names: Collection[str], *columns: object) -> None:
-        """Make sure that each name has an id. ``columns`` are what else the table keeps of a name that is new."""
+    def learn(
+        self, connection: sqlite3.Connection, names: Collection[str], session: int | None = None
+    ) -> None:
+        """Make sure that each name has an id. ``session`` is the one that brings them, where the table keeps it."""
         unknown = set(names).difference(self._ids)
         if not unknown:
             return
@@ -80,7 +82,8 @@ class Names:
         unseen = [name for name in stored if name not in found] if found else list(stored)
         if unseen:
             (highest,) = connection.execute(self._statements.highest).fetchone()
-            connection.execute(self._statements.add, (_as_json(unseen), highest + 1, *columns))
+            new = {"names": _as_json(unseen), "first": highest + 1, "session": session}
+            connection.execute(self._statements.add, new)
             found.update(zip(unseen, range(highest + 1, highest + 1 + len(unseen)), strict=True))
         self._ids.update((name, found[stored]) for name, stored in stored_as.items())
 

@@ -75,7 +75,7 @@ def undeclared(database: Database, declarations: Sequence[Declaration]) -> list[
 def declare(connection: sqlite3.Connection, declarations: Iterable[tuple[str, str | None]]) -> None:
     """Store declarations by stored name; unseen names are added."""
     texts = dict(declarations)
-    Names(SCENARIOS).learn(connection, [from_stored(name) for name in texts], None)
+    Names(SCENARIOS).learn(connection, [from_stored(name) for name in texts])
     connection.executemany(_DECLARE, [(text, name) for name, text in texts.items()])
 
 
@@ -119,7 +119,7 @@ def add_alias(connection: sqlite3.Connection, old: str, new: str, created_us: in
         raise MissingInputError(f"no scenario {old!r} was ever recorded", "list them with `causal status`")
     old_id, stands_for = row
     names = Names(SCENARIOS)
-    names.learn(connection, [new], None)
+    names.learn(connection, [new])
     (target,) = connection.execute(
         "SELECT coalesce(alias_of, id) FROM scenarios WHERE id = ?", (names[new],)
     ).fetchone()

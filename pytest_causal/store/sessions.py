@@ -44,23 +44,23 @@ _RUNNING = "SELECT * FROM sessions WHERE state = 'running' AND host = ? ORDER BY
 _OUTCOMES = """
     SELECT 'passed', count(*)
     FROM sessions JOIN runs ON runs.id BETWEEN sessions.first_run AND sessions.last_run
-    WHERE sessions.number = ?1 AND runs.session = sessions.number AND runs.outcome = 'passed'
+    WHERE sessions.number = :number AND runs.session = sessions.number AND runs.outcome = 'passed'
     UNION ALL
     SELECT runs.outcome, count(*)
     FROM sessions JOIN runs ON runs.id BETWEEN sessions.first_run AND sessions.last_run
-    WHERE sessions.number = ?1 AND runs.session = sessions.number AND runs.outcome <> 'passed'
+    WHERE sessions.number = :number AND runs.session = sessions.number AND runs.outcome <> 'passed'
     GROUP BY 1
 """
 _FAILURES = """
     SELECT 1, 'passed', '', count(*)
     FROM sessions JOIN runs ON runs.id BETWEEN sessions.first_run AND sessions.last_run
-    WHERE sessions.number = ?1 AND runs.session = sessions.number AND runs.is_superseded = 0
+    WHERE sessions.number = :number AND runs.session = sessions.number AND runs.is_superseded = 0
       AND runs.outcome = 'passed' AND runs.cause = 0 AND runs.arm = ''
     UNION ALL
     SELECT runs.arm = '', runs.outcome, coalesce(causes.type, ''), count(*)
     FROM sessions JOIN runs ON runs.id BETWEEN sessions.first_run AND sessions.last_run
     LEFT JOIN causes ON runs.cause > 0 AND causes.run_id = runs.id
-    WHERE sessions.number = ?1 AND runs.session = sessions.number AND runs.is_superseded = 0
+    WHERE sessions.number = :number AND runs.session = sessions.number AND runs.is_superseded = 0
       AND NOT (runs.outcome = 'passed' AND runs.cause = 0 AND runs.arm = '')
     GROUP BY 1, 2, 3
 """
@@ -124,7 +124,9 @@ def dead_sessions(database: Database) -> list[Session]:
 
 def outcome_counts(database: Database, number: int) -> dict[Outcome, int]:
     """Return how many runs of a session ended each way."""
-    return {Outcome(outcome): count for outcome, count in database.fetch(_OUTCOMES, (number,)) if count}
+    return {
+        Outcome(outcome): count for outcome, count in database.fetch(_OUTCOMES, {"number": number}) if count
+    }
 
 
 def failure_kinds(database: Database, number: int) -> dict[tuple[Outcome, str], int]:
@@ -133,7 +135,7 @@ def failure_kinds(database: Database, number: int) -> dict[tuple[Outcome, str], 
     Where runs of candidates stand beside those under the policy in force, only the latter are counted: a candidate
     that breaks all its runs is not what befell the session.
     """
-    found = [row for row in database.fetch(_FAILURES, (number,)) if row[-1]]
+    found = [row for row in database.fetch(_FAILURES, {"number": number}) if row[-1]]
     has_control = any(is_control for is_control, *_ in found)
     kinds: Counter[tuple[Outcome, str]] = Counter()
     for is_control, outcome, type_, count in found:

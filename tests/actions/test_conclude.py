@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -205,15 +206,13 @@ sessions = st.lists(st.tuples(specs, reads, keys, endings), min_size=1, max_size
 @given(plan=sessions, unit=st.sampled_from([Unit.SESSION, Unit.RUN]))
 @example(plan=[({"a": "p"}, (), "", SessionState.INTERRUPTED)], unit=Unit.SESSION)
 def test_the_running_state_equals_the_state_recomputed_from_the_runs(history_of, plan, unit) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        store = open_store(str(Path(folder, "h.db")))
+    with tempfile.TemporaryDirectory() as folder, closing(open_store(str(Path(folder, "h.db")))) as store:
         history = history_of(store)
         history.criteria = Criteria(unit=unit)
         for spec, read, key, state in plan:
             history.session(spec, state, reads=read, **({"key": key} if key else {}))
         running = {(s.scenario_id, s.reads_id): s for s in store.all_evidence()}
         again = recomputed(history)
-        store.close()
     assert {place: unjudged(state) for place, state in running.items()} == {
         place: unjudged(state) for place, state in again.items()
     }
@@ -224,8 +223,7 @@ def test_the_running_state_equals_the_state_recomputed_from_the_runs(history_of,
 def test_the_order_of_arrival_does_not_matter(history_of, plan, random) -> None:
     found = []
     for shuffled in (False, True):
-        with tempfile.TemporaryDirectory() as folder:
-            store = open_store(str(Path(folder, "h.db")))
+        with tempfile.TemporaryDirectory() as folder, closing(open_store(str(Path(folder, "h.db")))) as store:
             history = history_of(store)
             places = list(enumerate(plan))
             if shuffled:
@@ -245,7 +243,6 @@ def test_the_order_of_arrival_does_not_matter(history_of, plan, random) -> None:
                     for s in store.all_evidence()
                 }
             )
-            store.close()
     assert found[0] == found[1]
 
 

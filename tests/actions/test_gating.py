@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -72,8 +73,7 @@ keys = st.sampled_from(["", "", "", "ci:1"])
 @settings(max_examples=25)
 @given(plan=st.lists(st.tuples(specs, reads, keys, endings, known_rules), min_size=1, max_size=7))
 def test_what_is_kept_equals_what_the_runs_say_whatever_rules_there_were_meanwhile(history_of, plan) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        store = open_store(str(Path(folder, "h.db")))
+    with tempfile.TemporaryDirectory() as folder, closing(open_store(str(Path(folder, "h.db")))) as store:
         history = history_of(store)
         for spec, read, key, state, rules in plan:
             history.rules = rules
@@ -87,7 +87,6 @@ def test_what_is_kept_equals_what_the_runs_say_whatever_rules_there_were_meanwhi
                     ran_last = store.scenario_names([id_])[id_] in plan[-1][0]
                     assert found or not (again and ran_last)
                     assert not found or sorted(map(judged_as, found)) == sorted(map(judged_as, again))
-        store.close()
 
 
 @pytest.mark.parametrize("letters", [["p", "p", "p"], ["p", "f", "p"]])

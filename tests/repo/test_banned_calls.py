@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,3 +91,15 @@ def test_product_code_has_no_banned_use() -> None:
     ]
     assert files
     assert found == []
+
+
+def test_no_statement_numbers_its_placeholders() -> None:
+    """Python 3.12 takes ``?1`` for a name and warns of a sequence of values: an error where a suite makes it one."""
+    places = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for folder in ("pytest_causal", "tools", "examples")
+        for path in (ROOT / folder).rglob("*.py")
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if re.search(r"[=<>( ]\?[1-9]\b", line)
+    ]
+    assert places == []
