@@ -56,7 +56,7 @@ def part(section: Section, seconds: float) -> str:
     ).stdout.strip()
     today = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
     return (
-        f"{section.markdown()}\n\nMeasured {today} at {commit or 'no commit'}, in {seconds / 60:.0f} minutes."
+        f"{section.markdown()}\n\nMeasured {today} at {commit or 'no commit'}, in {seconds / 60:.1f} minutes."
     )
 
 
