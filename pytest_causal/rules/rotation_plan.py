@@ -7,7 +7,7 @@ file always wins over the limit on size, and the limit wins over the time of fil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import compress, groupby, repeat
 from operator import attrgetter, is_, itemgetter
@@ -131,25 +131,8 @@ class _Planner:
             files = list(group)
             restless = files
             if not has_frames:  # of most files no rule has anything to say but their age
-                times_ns = list(map(_TIME_NS, files))
-                is_calm = (
-                    expired_ns <= min(times_ns)
-                    and max(times_ns) <= latest_ns
-                    and keeping.keys().isdisjoint(map(_NUMBER, files))
-                    and all(map(is_, map(_KIND, map(_ARTIFACT, files)), repeat(_REGULAR)))
-                )
-                restless = (
-                    []
-                    if is_calm
-                    else [
-                        item
-                        for item in files
-                        if not expired_ns <= item[3] <= latest_ns
-                        or item[5] in keeping
-                        or item[0][9] is not _REGULAR
-                    ]
-                )
-                if min(times_ns) < old_ns:
+                restless = _restless(files, keeping, expired_ns, latest_ns)
+                if min(map(_TIME_NS, files)) < old_ns:
                     numbers = {item.number for item in restless}
                     old = [item for item in files if item[3] < old_ns and item[5] not in numbers]
                     self._shrink(each, run, old)
@@ -326,6 +309,25 @@ class _Planner:
     def _add_reasons(self, item: Item, *more: str) -> None:
         action, reasons = self.fates[item.number]
         self.fates[item.number] = Fate(action, (*reasons, *more))
+
+
+def _restless(
+    files: Sequence[Item], keeping: Mapping[int, list[str]], expired_ns: int, latest_ns: int
+) -> list[Item]:
+    """Return the files of a run of which more is to be said than their age; of most runs that is none, told at once."""
+    times_ns = list(map(_TIME_NS, files))
+    if (
+        expired_ns <= min(times_ns)
+        and max(times_ns) <= latest_ns
+        and keeping.keys().isdisjoint(map(_NUMBER, files))
+        and all(map(is_, map(_KIND, map(_ARTIFACT, files)), repeat(_REGULAR)))
+    ):
+        return []
+    return [
+        item
+        for item in files
+        if not expired_ns <= item[3] <= latest_ns or item[5] in keeping or item[0][9] is not _REGULAR
+    ]
 
 
 def _spoken(artifacts: Sequence[Artifact], fates: Sequence[Fate]) -> tuple[PlannedAction, ...]:
