@@ -61,7 +61,7 @@ from pytest_causal.rules.rotation_presets import Preset, preset_policy
 
 with Root.open(sys.argv[1]) as root:
     survey = survey_root(root, preset_policy(Preset.MAIN), now_us=clock.now_us(), incompressible={})
-assert len(survey.plan.actions) > int(sys.argv[2])
+assert len(survey.plan.fates) > int(sys.argv[2])
 """
 PEAK = """
 import sys

@@ -460,19 +460,19 @@ def _entries(descriptor: int, prefix: str) -> Listing:
 
 def _artifact(name: str, status: os.stat_result) -> Artifact:
     # By position and without the checks of the class, because this is called for each of 100,000 files.
-    mode = status.st_mode
+    mode, inode, device, links, uid, _, size_bytes = status[:7]
     return _new(
         Artifact,
         (
             name,
-            status.st_size,
+            size_bytes,
             status.st_blocks * _BLOCK_BYTES,
             status.st_mtime_ns,
             mode & _ALL_PERMISSIONS,
-            status.st_ino,
-            status.st_dev,
-            status.st_nlink,
-            status.st_uid,
+            inode,
+            device,
+            links,
+            uid,
             _REGULAR if mode & _FORMAT == _IS_REGULAR and name[-4:] != FRAME_SUFFIX else _kind(name, mode),
         ),
     )

@@ -12,6 +12,7 @@ from pytest_causal import garbage
 from pytest_causal.artifacts.directory import TEMPORARY_SUFFIX, OnError, Root, is_temporary
 from pytest_causal.errors import ArtifactError, ConfigError, DataError
 from pytest_causal.model.artifact import (
+    ARCHIVE_SUFFIX,
     ROTATION_DIRECTORY,
     Artifact,
     Conditions,
@@ -20,7 +21,7 @@ from pytest_causal.model.artifact import (
     RotationPolicy,
 )
 from pytest_causal.rules.artifact_classes import archive_day, day_words
-from pytest_causal.rules.artifact_sorting import special_entries
+from pytest_causal.rules.artifact_files import ending_with
 from pytest_causal.rules.rotation_plan import plan_rotation, total_sizes
 
 _MANY_RECORDS = 100_000
@@ -45,7 +46,8 @@ def survey_root(
         problems.append(f"cannot list {folder or '.'}: {error.strerror}")
 
     listing = list_artifacts(root, unreadable)
-    special = special_entries(listing, TEMPORARY_SUFFIX)
+    endings = ending_with([each.name for each in listing], TEMPORARY_SUFFIX, ARCHIVE_SUFFIX)
+    special = [listing[place] for place in endings]
     strays = [each for each in special if is_temporary(each.name)]
     archives = [each.name for each in special if each.kind is FileKind.ARCHIVE]
     conditions = Conditions(

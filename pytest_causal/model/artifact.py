@@ -7,7 +7,7 @@ be a hundred thousand of each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -69,6 +69,13 @@ class Action(StrEnum):
     ARCHIVE = "archive"
     DELETE = "delete"
     LEAVE = "leave"
+
+
+class Fate(NamedTuple):
+    """What is to be done with a file, and every reason for or against, as slugs such as ``latest``."""
+
+    action: Action
+    reasons: tuple[str, ...]
 
 
 class PlannedAction(NamedTuple):
@@ -162,7 +169,7 @@ class Conditions(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a rotation will do: every file once, in the order of its name, with its action and the reasons.
+    """What a rotation will do: every file once, in the order of its name, and at the same place its fate.
 
     ``archives`` says where the files to be archived go; ``archived`` maps those that are in an archive already to it.
     ``total_bytes`` and ``allocated_bytes`` are the sizes now, each inode counted once. ``evictions``
@@ -170,13 +177,20 @@ class Plan(NamedTuple):
     exceeded. ``held_back`` is the number of deletions that the cap on removals put off.
     """
 
-    actions: tuple[PlannedAction, ...]
+    files: Sequence[Artifact]
+    fates: Sequence[Fate]
     archives: tuple[PlannedArchive, ...]
     archived: Mapping[str, str]
     evictions: tuple[Artifact, ...]
     total_bytes: int
     allocated_bytes: int
     held_back: int
+
+    @property
+    def actions(self) -> Iterator[PlannedAction]:
+        """Every file with its fate; each is made when it is asked for, as there may be a hundred thousand."""
+        for artifact, (action, reasons) in zip(self.files, self.fates, strict=True):
+            yield PlannedAction(artifact, action, reasons)
 
 
 class Problem(StrEnum):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from itertools import compress, count, groupby, repeat
-from operator import eq, is_not, itemgetter
+from itertools import compress, groupby, repeat
+from operator import eq, itemgetter
 from typing import NamedTuple
 
 from pytest_causal.model.artifact import (
@@ -16,19 +15,13 @@ from pytest_causal.model.artifact import (
     Action,
     Artifact,
     Conditions,
+    Fate,
     FileKind,
     RotationPolicy,
 )
 from pytest_causal.rules.artifact_classes import Classifier
-from pytest_causal.rules.keep_rules import DAY_NS, Item
-
-
-class Fate(NamedTuple):
-    """An action with its reasons, before it is put beside its file."""
-
-    action: Action
-    reasons: tuple[str, ...]
-
+from pytest_causal.rules.artifact_files import Columns, Files, Stretch, ending_with
+from pytest_causal.rules.keep_rules import DAY_NS
 
 _KIND_REASONS = {
     FileKind.SYMLINK: "link",
@@ -38,56 +31,41 @@ _KIND_REASONS = {
 }
 _OWN_PREFIX = f"{ROTATION_DIRECTORY}/"
 _REGULAR, _DIRECTORY = FileKind.REGULAR, FileKind.DIRECTORY
-_NAME, _TIME_NS, _STANDING, _KIND = (
-    itemgetter(Artifact._fields.index("name")),
-    itemgetter(Artifact._fields.index("mtime_ns")),
-    itemgetter(slice(Artifact._fields.index("device"), None)),
-    itemgetter(Artifact._fields.index("kind")),
-)
-_RUN = itemgetter(1)
 _CLASS, _ITERATION = itemgetter(0), itemgetter(1)
-_new_item = partial(tuple.__new__, Item)
 _NO_ITERATION = Fate(Action.LEAVE, ("no-iteration",))
 RECENT = Fate(Action.KEEP, ("recent",))
-UNSPOKEN = Fate(Action.LEAVE, ())
-"""Of what a plan does not speak of: it has no reasons."""
 
 
 class Sorted(NamedTuple):
-    """A listing, sorted out: the items of each class, and the fate of every entry.
+    """A listing, sorted out: its files, those of each class, and the fate of every entry.
 
-    Classes stand in the order of the policy, the items of one in no particular order. ``fates`` is as long as the
-    listing: a file with an item is kept as recent until a rule says otherwise, and :data:`UNSPOKEN` is that of a
-    directory of no class. ``frames`` are compressed files whose original is still there: what a run leaves that is
-    killed between the two. ``framed`` are the files beside which a frame of their name stands, theirs or another's.
+    Classes stand in the order of the policy. ``fates`` is as long as the listing: a file of a class is kept as recent
+    until a rule says otherwise. ``unspoken`` are the numbers of directories of no class. ``frames`` are compressed
+    files whose original is still there: what a run leaves that is killed between the two. ``framed`` are the files
+    beside which a frame of their name stands, theirs or another's.
     """
 
-    items: list[list[Item]]
+    files: Files
+    stretches: list[list[Stretch]]
     fates: list[Fate]
+    unspoken: list[int]
     frames: set[str]
     framed: set[str]
 
 
-def sort_artifacts(artifacts: Sequence[Artifact], policy: RotationPolicy, conditions: Conditions) -> Sorted:
+def sort_artifacts(columns: Columns, policy: RotationPolicy, conditions: Conditions) -> Sorted:
     """Sort out a listing in the order of its names. Raises ConfigError for classes that cannot be used."""
-    sorter = _Sorter(artifacts, policy, conditions)
-    parts = map(str.rpartition, map(_NAME, artifacts), repeat("/"))
+    sorter = _Sorter(columns, policy, conditions)
+    parts = map(str.rpartition, columns.names, repeat("/"))
     first = 0
     for folder, group in groupby(parts, key=itemgetter(0)):
         lasts = [last for _, _, last in group]
-        sorter.put_folder(folder, artifacts[first : first + len(lasts)], lasts, first)
+        sorter.put_folder(folder, lasts, first)
         first += len(lasts)
-    return sorter.sorted()
+    return sorter.sorted
 
 
-def special_entries(artifacts: Sequence[Artifact], suffix: str) -> list[Artifact]:
-    """Return the entries that are no regular files, and those whose names end so; there are few, in a long listing."""
-    if suffix in "\n".join(map(_NAME, artifacts)):  # told at a glance, where no name holds it at all
-        return [each for each in artifacts if each.kind is not _REGULAR or each.name.endswith(suffix)]
-    return list(compress(artifacts, map(is_not, map(_KIND, artifacts), repeat(_REGULAR))))
-
-
-class _Names(dict[str, tuple[int, int] | None]):
+class _Places(dict[str, tuple[int, int] | None]):
     """The class and the iteration of plain files, by the last parts of their names, which come again from run to run.
 
     ``None`` is for a name that alone does not tell them, and for one that speaks against it.
@@ -109,82 +87,111 @@ class _Names(dict[str, tuple[int, int] | None]):
 class _Sorter:
     """Finds the places of files. There may be a hundred thousand: most are plain, and are not looked at one by one."""
 
-    def __init__(self, artifacts: Sequence[Artifact], policy: RotationPolicy, conditions: Conditions) -> None:
-        self._items: list[list[Item]] = [[] for _ in policy.classes]
-        self._fates = [RECENT] * len(artifacts)
+    def __init__(self, columns: Columns, policy: RotationPolicy, conditions: Conditions) -> None:
+        count = len(columns.artifacts)
+        self._columns = columns
         self._classifier = Classifier(policy.classes)
-        self._names = _Names(self._classifier)
-        self._guard = _Guard(artifacts, conditions)
+        self._places = _Places(self._classifier)
+        self._guard = _Guard(columns, conditions)
         self._now_ns = conditions.now_us * 1000
         self._latest_ns = self._now_ns + DAY_NS
+        self.sorted = Sorted(
+            files=Files(
+                artifacts=columns.artifacts,
+                names=columns.names,
+                sizes_bytes=columns.sizes_bytes,
+                runs=[""] * count,
+                iterations=[-1] * count,
+                times_ns=columns.mtimes_ns.copy(),
+                members=[1] * count,
+            ),
+            stretches=[[] for _ in policy.classes],
+            fates=[RECENT] * count,
+            unspoken=[],
+            frames=self._guard.frames,
+            framed=self._guard.framed,
+        )
 
-    def sorted(self) -> Sorted:
-        """Return what was found."""
-        return Sorted(self._items, self._fates, self._guard.frames, self._guard.framed)
+    def put_folder(self, folder: str, lasts: Sequence[str], first: int) -> None:
+        """Put files of one folder, given by the last parts of their names; ``first`` is the number of the first."""
+        numbers = range(first, first + len(lasts))
+        may_be_plain = self._guard.is_calm and not f"{folder}/".startswith(_OWN_PREFIX)
+        if may_be_plain and self._put_plain(folder, lasts, numbers):
+            return
+        of_classes: list[list[int]] = [[] for _ in self.sorted.stretches]
+        for number, last in zip(numbers, lasts, strict=True):
+            of_class = self._put(number, last, may_be_plain=may_be_plain)
+            if of_class is not None:
+                of_classes[of_class].append(number)
+        for of_class, taken in enumerate(of_classes):
+            self._add_stretch(of_class, folder, taken, is_plain=False)
 
-    def put_folder(self, folder: str, files: Sequence[Artifact], lasts: Sequence[str], first: int) -> None:
-        """Put files of one folder, given with the last parts of their names; ``first`` is the number of the first."""
-        runs = [f"{folder}/{of_class}" for of_class in range(len(self._items))]
-        is_ours = f"{folder}/".startswith(_OWN_PREFIX)
-        taken = [] if is_ours else self._taken(files, lasts, first, runs)
-        present = set(map(_RUN, taken))
-        for of_class, run in enumerate(runs):
-            if run in present:
-                self._items[of_class] += (
-                    taken if len(present) == 1 else [item for item in taken if item[1] is run]
-                )
-        if len(taken) < len(files):
-            numbers = {item.number for item in taken}
-            for number, (artifact, last) in enumerate(zip(files, lasts, strict=True), first):
-                if number not in numbers:
-                    self._put(number, artifact, last, runs)
+    def _put_plain(self, folder: str, lasts: Sequence[str], numbers: range) -> bool:
+        """Put the files of a folder at once, where all are plain, and say whether they were."""
+        among = slice(numbers.start, numbers.stop)
+        places = list(map(self._places.__getitem__, lasts))
+        if not (
+            all(places)
+            and max(self._columns.mtimes_ns[among]) <= self._latest_ns
+            and self._guard.are_plain(among)
+        ):
+            return False
+        self.sorted.files.iterations[among] = map(_ITERATION, places)  # type: ignore[arg-type] # none is None
+        classes = list(map(_CLASS, places))  # type: ignore[arg-type]
+        present = set(classes)
+        for of_class in present:
+            of_them = map(eq, classes, repeat(of_class))
+            taken = numbers if len(present) == 1 else list(compress(numbers, of_them))
+            self._add_stretch(of_class, folder, taken, is_plain=True)
+        return True
 
-    def _taken(
-        self, files: Sequence[Artifact], lasts: Sequence[str], first: int, runs: Sequence[str]
-    ) -> list[Item]:
-        """Return items of those files that are plain: of most folders all are, and are not looked at one by one."""
-        plain, latest_ns = self._guard.plain, self._latest_ns
-        if plain is None:
-            return []
-        places = list(map(self._names.__getitem__, lasts))
-        times_ns = list(map(_TIME_NS, files))
-        numbers = count(first)
-        if all(places) and max(times_ns) <= latest_ns and all(map(eq, map(_STANDING, files), repeat(plain))):
-            of_runs = map(runs.__getitem__, map(_CLASS, places))  # type: ignore[arg-type] # none of them is None
-            iterations = map(_ITERATION, places)  # type: ignore[arg-type]
-            return list(map(_new_item, zip(files, of_runs, iterations, times_ns, repeat(1), numbers)))
-        return [
-            _new_item((artifact, runs[where[0]], where[1], time_ns, 1, number))
-            for artifact, where, time_ns, number in zip(files, places, times_ns, numbers, strict=False)
-            if where is not None and _STANDING(artifact) == plain and time_ns <= latest_ns
-        ]
+    def _add_stretch(self, of_class: int, folder: str, numbers: Sequence[int], *, is_plain: bool) -> None:
+        if not numbers:
+            return
+        run, runs = f"{folder}/{of_class}", self.sorted.files.runs
+        if isinstance(numbers, range):
+            runs[numbers.start : numbers.stop] = [run] * len(numbers)
+        else:
+            for number in numbers:
+                runs[number] = run
+        self.sorted.stretches[of_class].append(Stretch(run, numbers, is_plain))
 
-    def _put(self, number: int, artifact: Artifact, last: str, runs: Sequence[str]) -> None:
-        """Make an item of a file, or seal its fate."""
+    def _put(self, number: int, last: str, *, may_be_plain: bool) -> int | None:
+        """Return the number of a file's class, after a look at it alone; or seal its fate."""
+        artifact, (*_, iterations, times_ns, members) = self._columns.artifacts[number], self.sorted.files
+        is_plain = may_be_plain and self._guard.are_plain(slice(number, number + 1))
+        if is_plain and artifact.mtime_ns <= self._latest_ns and (known := self._places[last]):
+            of_class, iterations[number] = known
+            return of_class
         where = self._classifier.place(artifact.name, last, artifact.kind)
         if where is None and artifact.kind is _DIRECTORY:
-            self._fates[number] = UNSPOKEN
+            self.sorted.unspoken.append(number)
         elif fate := self._guard.fate(artifact, last, is_of_class=where is not None):
-            self._fates[number] = fate
+            self.sorted.fates[number] = fate
         elif where is not None:
-            of_class, iteration, members = where
+            of_class, iteration, members[number] = where
             if iteration is None:
-                self._fates[number] = _NO_ITERATION
-                return
-            time_ns = artifact.mtime_ns if artifact.mtime_ns <= self._latest_ns else self._now_ns
-            self._items[of_class].append(Item(artifact, runs[of_class], iteration, time_ns, members, number))
+                self.sorted.fates[number] = _NO_ITERATION
+                return None
+            iterations[number] = iteration
+            if artifact.mtime_ns > self._latest_ns:
+                times_ns[number] = self._now_ns
+            return of_class
+        return None
 
 
 class _Guard:
     """Says why a file is not to be touched, or not by the rules of its class.
 
-    ``plain`` is the (device, links, uid, kind) of files of a class for which :meth:`fate` finds nothing, unless they
-    have names of ours; ``None`` where each must be looked at.
+    ``is_calm`` where for plain files of a class :meth:`fate` finds nothing, unless they have names of ours.
     """
 
-    def __init__(self, artifacts: Sequence[Artifact], conditions: Conditions) -> None:
-        special = special_entries(artifacts, KEEP_MARKER)
-        self.frames, self.framed = _frames_of_originals(artifacts, special)
+    def __init__(self, columns: Columns, conditions: Conditions) -> None:
+        special = [
+            columns.artifacts[number] for number in ending_with(columns.names, KEEP_MARKER, FRAME_SUFFIX)
+        ]
+        self.frames, self.framed = _frames_of_originals(columns, special)
+        self._columns = columns
         self._conditions = conditions
         self._holding = {*self.frames, *conditions.archived.values()}
         markers = [
@@ -198,8 +205,19 @@ class _Guard:
         }
         self._has_markers = bool(markers)
         self._has_specials = bool(self._holding or conditions.strays or conditions.archived)
-        is_calm = not (self._has_markers or self._has_specials)
-        self.plain = (conditions.device, 1, conditions.uid, _REGULAR) if is_calm else None
+        self.is_calm = not (self._has_markers or self._has_specials)
+
+    def are_plain(self, among: slice) -> bool:
+        """Whether the files at some places are regular, of one name, ours and on our device."""
+        conditions, columns = self._conditions, self._columns
+        kinds = columns.kinds[among]
+        count = len(kinds)
+        return (
+            kinds.count(_REGULAR) == count
+            and columns.links[among].count(1) == count
+            and columns.uids[among].count(conditions.uid) == count
+            and columns.devices[among].count(conditions.device) == count
+        )
 
     def fate(self, artifact: Artifact, last: str, *, is_of_class: bool) -> Fate | None:
         """Return what becomes of a file whatever its class says, or ``None``."""
@@ -241,9 +259,7 @@ class _Guard:
         return name in self._kept_names or any(folder in self._kept_folders for folder in folders)
 
 
-def _frames_of_originals(
-    artifacts: Sequence[Artifact], special: Sequence[Artifact]
-) -> tuple[set[str], set[str]]:
+def _frames_of_originals(columns: Columns, special: Sequence[Artifact]) -> tuple[set[str], set[str]]:
     """Return the frames that stand beside a file of the same time, which is what they were made from.
 
     And the files beside which any frame of their name stands. All frames are among the special files.
@@ -251,6 +267,6 @@ def _frames_of_originals(
     frames = {each.name.removesuffix(FRAME_SUFFIX): each for each in special if each.kind is FileKind.FRAME}
     if not frames:
         return set(), set()
-    beside = [each for each in artifacts if each.kind is FileKind.REGULAR and each.name in frames]
+    beside = [each for each in columns.artifacts if each.kind is FileKind.REGULAR and each.name in frames]
     of_originals = {frames[each.name].name for each in beside if frames[each.name].mtime_ns == each.mtime_ns}
     return of_originals, {each.name for each in beside}

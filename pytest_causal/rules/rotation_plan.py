@@ -7,10 +7,9 @@ file always wins over the limit on size, and the limit wins over the time of fil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
-from itertools import compress, groupby, repeat
-from operator import attrgetter, is_, itemgetter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain, compress, repeat
+from operator import is_not, itemgetter, ne
 from typing import NamedTuple
 
 from pytest_causal.model.artifact import (
@@ -19,15 +18,16 @@ from pytest_causal.model.artifact import (
     Artifact,
     ArtifactClass,
     Conditions,
+    Fate,
     FileKind,
     Plan,
-    PlannedAction,
     PlannedArchive,
     RotationPolicy,
 )
 from pytest_causal.rules.artifact_classes import name_archive
-from pytest_causal.rules.artifact_sorting import RECENT, Fate, sort_artifacts
-from pytest_causal.rules.keep_rules import DAY_NS, LATEST, Item, oldest_first, protected
+from pytest_causal.rules.artifact_files import Columns, Stretch, Value, in_columns
+from pytest_causal.rules.artifact_sorting import RECENT, sort_artifacts
+from pytest_causal.rules.keep_rules import DAY_NS, LATEST, oldest_first, protected
 
 ALREADY_COMPRESSED = frozenset(
     "gz xz bz2 zip 7z lz4 br tgz txz whl png jpg jpeg webp mp4 parquet".split()  # noqa: SIM905 - a list of words
@@ -42,13 +42,6 @@ _OLD = Fate(Action.COMPRESS, ("old",))
 _OLD_AND_SMALL = Fate(Action.ARCHIVE, ("old", "small"))
 _TOO_FEW = Fate(Action.KEEP, ("old", "small", "too-few"))
 _REGULAR = FileKind.REGULAR
-_ARTIFACT, _RUN, _TIME_NS, _NUMBER = (
-    itemgetter(Item._fields.index(name)) for name in ("artifact", "run", "time_ns", "number")
-)
-_SIZE, _ALLOCATED, _KIND = (
-    itemgetter(Artifact._fields.index(name)) for name in ("size_bytes", "allocated_bytes", "kind")
-)
-_ACTION, _REASONS = itemgetter(0), itemgetter(1)
 _FILES = (_REGULAR, FileKind.FRAME, FileKind.ARCHIVE)
 _NEVER_NS = -(2**63) * 10**9
 """No file is older: the seconds of a time are signed and have 64 bits."""
@@ -61,18 +54,21 @@ def plan_rotation(listing: Iterable[Artifact], policy: RotationPolicy, condition
     The listing may come in any order; the plan is the same.
     """
     artifacts = sorted(listing, key=itemgetter(0))  # the name
-    planner = _Planner(policy, conditions, artifacts)
-    total, allocated = total_sizes(artifacts)
-    for each, items in zip(policy.classes, planner.sorted.items, strict=True):
-        planner.decide(each, items)
+    columns = in_columns(artifacts)
+    planner = _Planner(policy, conditions, columns)
+    total, allocated = _total_sizes(columns)
+    for each, stretches in zip(policy.classes, planner.sorted.stretches, strict=True):
+        planner.decide(each, stretches)
     planner.expire()
     planner.gather()
     evictions = planner.evict(total)
+    unspoken = planner.sorted.unspoken
     return Plan(
-        actions=_spoken(artifacts, planner.fates),
+        files=_without(artifacts, unspoken),
+        fates=_without(planner.fates, unspoken),
         archives=planner.archives(),
         archived=conditions.archived,
-        evictions=tuple(item.artifact for item in evictions),
+        evictions=tuple(artifacts[number] for number in evictions),
         total_bytes=total,
         allocated_bytes=allocated,
         held_back=planner.held_back,
@@ -80,10 +76,10 @@ def plan_rotation(listing: Iterable[Artifact], policy: RotationPolicy, condition
 
 
 class _Old(NamedTuple):
-    """Small files of one directory, class and day, which go into one archive."""
+    """Small files of one directory, class and day, by their numbers, which go into one archive."""
 
     class_name: str
-    items: list[Item]
+    numbers: list[int]
 
 
 class _Bounds(NamedTuple):
@@ -98,93 +94,126 @@ class _Bounds(NamedTuple):
 
 
 class _Planner:
-    """Decides in steps, each over what the steps before have left."""
+    """Decides in steps, each over what the steps before have left. Files are given by their numbers."""
 
-    def __init__(self, policy: RotationPolicy, conditions: Conditions, artifacts: Sequence[Artifact]) -> None:
-        self.sorted = sort_artifacts(artifacts, policy, conditions)
+    def __init__(self, policy: RotationPolicy, conditions: Conditions, columns: Columns) -> None:
+        self.sorted = sort_artifacts(columns, policy, conditions)
         self.fates = self.sorted.fates
         self.held_back = 0
-        self._artifacts = artifacts
+        self._files = self.sorted.files
+        self._artifacts = columns.artifacts
         self._policy = policy
         self._incompressible = conditions.incompressible
         self._now_ns = conditions.now_us * 1000
-        self._kept: set[str] = set()
-        self._expired: list[Item] = []
+        self._kept: set[int] = set()
+        self._expired: list[int] = []
         self._small: dict[tuple[str, int], _Old] = {}
-        files = sum(sum(map(itemgetter(4), items)) for items in self.sorted.items)  # their members
-        self._removals_left = max(1, int(files * policy.max_removed_ratio))
+        of_classes = chain.from_iterable(self.sorted.stretches)
+        held = sum(sum(stretch.of(self._files.members)) for stretch in of_classes)
+        self._removals_left = max(1, int(held * policy.max_removed_ratio))
 
-    def decide(self, each: ArtifactClass, items: Sequence[Item]) -> None:
+    def decide(self, each: ArtifactClass, stretches: Sequence[Stretch]) -> None:
         """Give each file of a class its action, were there neither an end to its time nor a limit on the size."""
         rules, now_ns = each.rules, self._now_ns
-        keeping = protected(items, rules, now_ns)
+        keeping = protected(self._files, stretches, rules, has_iterations=bool(each.iteration), now_ns=now_ns)
         bounds = _Bounds(
             future_ns=now_ns + DAY_NS,
             young_ns=now_ns - int(self._policy.min_age_seconds * 1e9),
             old_ns=_before(now_ns, rules.compress_after_days),
             expired_ns=_before(now_ns, rules.delete_after_days),
         )
-        _, young_ns, old_ns, expired_ns = bounds
-        latest_ns = min(young_ns, now_ns - 1)
-        has_frames = bool(self.sorted.framed or self.sorted.frames)
-        for run, group in groupby(items, key=_RUN):
-            files = list(group)
-            restless = files
-            if not has_frames:  # of most files no rule has anything to say but their age
-                restless = _restless(files, keeping, expired_ns, latest_ns)
-                if min(map(_TIME_NS, files)) < old_ns:
-                    numbers = {item.number for item in restless}
-                    old = [item for item in files if item[3] < old_ns and item[5] not in numbers]
-                    self._shrink(each, run, old)
-            for item in restless:
-                reasons = tuple(keeping.get(item.number, ()))
-                self.fates[item.number] = self._unless_deleted(each, item, reasons, bounds)
+        for stretch in stretches:
+            restless = self._restless(stretch, keeping, bounds)
+            self._shrink_rest(each, stretch, restless, bounds.old_ns)
+            for number in restless:
+                reasons = tuple(keeping.get(number, ()))
+                self.fates[number] = self._unless_deleted(each, number, reasons, bounds)
 
-    def _shrink(self, each: ArtifactClass, run: str, old: Sequence[Item]) -> None:
-        """Give old files of a run, which no rule keeps, their fates: all at once where they are alike."""
-        if not old:
+    def _restless(self, stretch: Stretch, keeping: Mapping[int, list[str]], bounds: _Bounds) -> Sequence[int]:
+        """Return the files of which more is to be said than their age; mostly there is none, which is told at once."""
+        if self.sorted.framed or self.sorted.frames:
+            return stretch.numbers
+        expired_ns, latest_ns = bounds.expired_ns, min(bounds.young_ns, self._now_ns - 1)
+        times_ns = stretch.of(self._files.times_ns)
+        is_calm = expired_ns <= min(times_ns) and max(times_ns) <= latest_ns
+        if is_calm and stretch.is_plain and keeping.keys().isdisjoint(stretch.numbers):
+            return ()
+        return [
+            number
+            for number, time_ns in zip(stretch.numbers, times_ns, strict=True)
+            if not expired_ns <= time_ns <= latest_ns
+            or number in keeping
+            or self._artifacts[number].kind is not _REGULAR
+        ]
+
+    def _shrink_rest(
+        self, each: ArtifactClass, stretch: Stretch, restless: Sequence[int], old_ns: int
+    ) -> None:
+        """Give the old files of a stretch their fates, but for the restless."""
+        times_ns = stretch.of(self._files.times_ns)
+        if len(restless) == len(stretch.numbers) or min(times_ns) >= old_ns:
             return
-        days = {time_ns // DAY_NS for time_ns in map(_TIME_NS, old)}
-        sizes = list(map(_SIZE, map(_ARTIFACT, old)))
+        if not restless and max(times_ns) < old_ns:
+            self._shrink(each, stretch)
+        elif old := [
+            number
+            for number in sorted({*stretch.numbers}.difference(restless))
+            if self._files.times_ns[number] < old_ns
+        ]:
+            self._shrink(each, stretch._replace(numbers=old))
+
+    def _shrink(self, each: ArtifactClass, old: Stretch) -> None:
+        """Give old files of a run, which no rule keeps, their fates: all at once where they are alike."""
+        first_ns, last_ns = min(old.of(self._files.times_ns)), max(old.of(self._files.times_ns))
+        sizes = old.of(self._files.sizes_bytes)
         is_one_archive = (
-            len(days) == 1
+            first_ns // DAY_NS == last_ns // DAY_NS
             and min(sizes) > 0
             and max(sizes) < self._policy.small_file_bytes
             and not self._incompressible
-            and ALREADY_COMPRESSED.isdisjoint({_ending(item[0][0]) for item in old})
+            and (
+                not _may_hold_compressed(each)
+                or ALREADY_COMPRESSED.isdisjoint(map(_ending, old.of(self._files.names)))
+            )
         )
-        if is_one_archive:
-            self._small_files(each, run, days.pop()).extend(old)
-        for item in old:
-            self.fates[item[5]] = _OLD_AND_SMALL if is_one_archive else self._shrunk(each, item, ())
+        if not is_one_archive:
+            for number in old.numbers:
+                self.fates[number] = self._shrunk(each, number, ())
+            return
+        self._small_files(each, old.run, first_ns // DAY_NS).extend(old.numbers)
+        if isinstance(old.numbers, range):
+            self.fates[old.numbers.start : old.numbers.stop] = [_OLD_AND_SMALL] * len(old.numbers)
+        else:
+            for number in old.numbers:
+                self.fates[number] = _OLD_AND_SMALL
 
     def _unless_deleted(
-        self, each: ArtifactClass, item: Item, reasons: tuple[str, ...], bounds: _Bounds
+        self, each: ArtifactClass, number: int, reasons: tuple[str, ...], bounds: _Bounds
     ) -> Fate:
-        artifact, time_ns = item.artifact, item.time_ns
+        artifact, time_ns = self._artifacts[number], self._files.times_ns[number]
         if reasons:
-            self._kept.add(artifact.name)
+            self._kept.add(number)
         if artifact.mtime_ns > bounds.future_ns:  # a wrong clock: no rule that asks for its age applies
             return _because(reasons, _FUTURE)
         if time_ns > bounds.young_ns:
-            self._kept.add(artifact.name)
+            self._kept.add(number)
             return _because(reasons, _JUST_CHANGED)
         if time_ns < bounds.expired_ns:
             if reasons:
                 reasons += ("despite-expired",)
             else:
-                self._expired.append(item)
+                self._expired.append(number)
         if artifact.kind is not _REGULAR:
             return _because(reasons, _COMPRESSED)
         if self.sorted.frames and artifact.name + FRAME_SUFFIX in self.sorted.frames:
             return _because(reasons, _FRAME_EXISTS)
         if time_ns >= bounds.old_ns:
             return _because(reasons, RECENT)
-        return self._shrunk(each, item, reasons)
+        return self._shrunk(each, number, reasons)
 
-    def _shrunk(self, each: ArtifactClass, item: Item, reasons: tuple[str, ...]) -> Fate:
+    def _shrunk(self, each: ArtifactClass, number: int, reasons: tuple[str, ...]) -> Fate:
         """Return the fate of an old file: it is compressed, alone or with others, if that makes it smaller."""
-        artifact = item.artifact
+        artifact = self._artifacts[number]
         if obstacle := self._obstacle(artifact):
             return Fate(Action.KEEP, (*reasons, "old", obstacle))
         # Were the file in an archive, a frame of its name would stand for it: the two are compared, and told apart.
@@ -192,12 +221,13 @@ class _Planner:
             return _because(reasons, _OLD)
         if LATEST in reasons:  # what is archived leaves its place, where readers look for the latest
             return Fate(Action.KEEP, (*reasons, "despite-old"))
-        self._small_files(each, item.run, item.time_ns // DAY_NS).append(item)
+        day = self._files.times_ns[number] // DAY_NS
+        self._small_files(each, self._files.runs[number], day).append(number)
         return _because(reasons, _OLD_AND_SMALL)
 
-    def _small_files(self, each: ArtifactClass, run: str, day: int) -> list[Item]:
+    def _small_files(self, each: ArtifactClass, run: str, day: int) -> list[int]:
         """Return the files that go into one archive, to be added to."""
-        return self._small.setdefault((run, day), _Old(each.name, [])).items
+        return self._small.setdefault((run, day), _Old(each.name, [])).numbers
 
     def _obstacle(self, artifact: Artifact) -> str:
         if not artifact.size_bytes:
@@ -209,27 +239,23 @@ class _Planner:
 
     def expire(self) -> None:
         """Delete what is past its time, oldest first, as far as the cap on removals goes."""
-        for item in oldest_first(self._expired):
-            if self._may_remove(item):
-                self.fates[item.number] = Fate(Action.DELETE, ("expired",))
+        for number in oldest_first(self._files, self._expired):
+            if self._may_remove(number):
+                self.fates[number] = Fate(Action.DELETE, ("expired",))
             else:
-                self._add_reasons(item, "despite-expired", "removal-cap")
+                self._add_reasons(number, "despite-expired", "removal-cap")
 
     def gather(self) -> None:
         """Leave small files that are too few for an archive."""
         for group in self._small.values():
             members = self._members(group)
             if len(members) < self._policy.min_archive_files:
-                for item in members:
-                    reasons = self.fates[item.number].reasons
-                    fate = (
-                        _TOO_FEW
-                        if reasons == _OLD_AND_SMALL.reasons
-                        else Fate(Action.KEEP, (*reasons, "too-few"))
-                    )
-                    self.fates[item.number] = fate
+                for number in members:
+                    reasons = self.fates[number].reasons
+                    is_usual = reasons == _OLD_AND_SMALL.reasons
+                    self.fates[number] = _TOO_FEW if is_usual else Fate(Action.KEEP, (*reasons, "too-few"))
 
-    def evict(self, total_bytes: int) -> list[Item]:
+    def evict(self, total_bytes: int) -> list[int]:
         """Delete what is over the limit on size, oldest first; return what goes only if the limit is still exceeded.
 
         What compressing will leave is not known yet. A deletion is certain if the limit would be exceeded were nothing
@@ -241,105 +267,85 @@ class _Planner:
         actions = [(each, fate.action) for each, fate in zip(self._artifacts, self.fates, strict=True)]
         most = total_bytes - sum(each.size_bytes for each, action in actions if action is Action.DELETE)
         least = most - sum(each.size_bytes for each, action in actions if action in _SHRINKING)
-        conditional: list[Item] = []
-        for item in oldest_first(self._undeleted()):
+        conditional: list[int] = []
+        for number in oldest_first(self._files, self._undeleted()):
             if most <= limit:
                 break
-            size = item.artifact.size_bytes
-            if item.artifact.name in self._kept:
-                self._add_reasons(item, "despite-size-limit")
+            size = self._artifacts[number].size_bytes
+            if number in self._kept:
+                self._add_reasons(number, "despite-size-limit")
                 continue
             most -= size
-            if not self._may_remove(item):
-                self._add_reasons(item, "despite-size-limit", "removal-cap")
+            if not self._may_remove(number):
+                self._add_reasons(number, "despite-size-limit", "removal-cap")
             elif least > limit:
-                is_shrinking = self.fates[item.number].action in _SHRINKING
+                is_shrinking = self.fates[number].action in _SHRINKING
                 least -= 0 if is_shrinking else size
-                self.fates[item.number] = Fate(Action.DELETE, ("over-size-limit",))
+                self.fates[number] = Fate(Action.DELETE, ("over-size-limit",))
             else:
-                self._add_reasons(item, "if-over-size-limit")
-                conditional.append(item)
+                self._add_reasons(number, "if-over-size-limit")
+                conditional.append(number)
         return [*conditional, *self._rest_of_archives(conditional)]
 
-    def _rest_of_archives(self, evicted: Sequence[Item]) -> list[Item]:
+    def _rest_of_archives(self, evicted: Sequence[int]) -> list[int]:
         """Take in what goes into one archive with files that may be evicted: it goes as a whole, or not at all."""
-        taken = {item.artifact.name for item in evicted}
-        rest: list[Item] = []
+        taken = set(evicted)
+        rest: list[int] = []
         for group in self._small.values():
-            members = self._members(group)
-            names = {item.artifact.name for item in members}
-            if names & taken and not names & self._kept:
-                rest += [item for item in members if item.artifact.name not in taken]
-        rest = [item for item in oldest_first(rest) if self._may_remove(item)]
-        for item in rest:
-            self._add_reasons(item, "if-over-size-limit")
+            members = set(self._members(group))
+            if members & taken and not members & self._kept:
+                rest += members - taken
+        rest = [number for number in oldest_first(self._files, rest) if self._may_remove(number)]
+        for number in rest:
+            self._add_reasons(number, "if-over-size-limit")
         return rest
 
     def archives(self) -> tuple[PlannedArchive, ...]:
         """Return the archives to be written, by name."""
         planned: list[PlannedArchive] = []
         for group in self._small.values():
-            members = sorted(self._members(group), key=attrgetter("number"))
+            members = sorted(self._members(group))
             if members:
-                files, _, iterations, _, _, _ = zip(*members, strict=True)
+                files = tuple(self._artifacts[number] for number in members)
+                iterations = tuple(self._files.iterations[number] for number in members)
                 planned.append(name_archive(group.class_name, files, iterations))
         return tuple(sorted(planned))
 
-    def _members(self, group: _Old) -> list[Item]:
+    def _members(self, group: _Old) -> list[int]:
         fates, archived = self.fates, Action.ARCHIVE
-        return [item for item in group.items if fates[item[5]][0] is archived]  # by its number
+        return [number for number in group.numbers if fates[number][0] is archived]
 
-    def _undeleted(self) -> list[Item]:
+    def _undeleted(self) -> list[int]:
         return [
-            item
-            for items in self.sorted.items
-            for item in items
-            if self.fates[item.number].action is not Action.DELETE
+            number
+            for stretch in chain.from_iterable(self.sorted.stretches)
+            for number in stretch.numbers
+            if self.fates[number].action is not Action.DELETE
         ]
 
-    def _may_remove(self, item: Item) -> bool:
+    def _may_remove(self, number: int) -> bool:
         """Take a removal off what the cap allows; count it as held back where nothing is left."""
-        if item.members <= self._removals_left:
-            self._removals_left -= item.members
+        members = self._files.members[number]
+        if members <= self._removals_left:
+            self._removals_left -= members
             return True
         self._removals_left = 0  # no younger file goes before an older one
-        self.held_back += item.members
+        self.held_back += members
         return False
 
-    def _add_reasons(self, item: Item, *more: str) -> None:
-        action, reasons = self.fates[item.number]
-        self.fates[item.number] = Fate(action, (*reasons, *more))
+    def _add_reasons(self, number: int, *more: str) -> None:
+        action, reasons = self.fates[number]
+        self.fates[number] = Fate(action, (*reasons, *more))
 
 
-def _restless(
-    files: Sequence[Item], keeping: Mapping[int, list[str]], expired_ns: int, latest_ns: int
-) -> list[Item]:
-    """Return the files of a run of which more is to be said than their age; of most runs that is none, told at once."""
-    times_ns = list(map(_TIME_NS, files))
-    if (
-        expired_ns <= min(times_ns)
-        and max(times_ns) <= latest_ns
-        and keeping.keys().isdisjoint(map(_NUMBER, files))
-        and all(map(is_, map(_KIND, map(_ARTIFACT, files)), repeat(_REGULAR)))
-    ):
-        return []
-    return [
-        item
-        for item in files
-        if not expired_ns <= item[3] <= latest_ns or item[5] in keeping or item[0][9] is not _REGULAR
-    ]
-
-
-def _spoken(artifacts: Sequence[Artifact], fates: Sequence[Fate]) -> tuple[PlannedAction, ...]:
-    """Put what has a reason beside its file; of what has none nothing is said."""
-    reasons = list(map(_REASONS, fates))
-    said = zip(
-        compress(artifacts, reasons),
-        compress(map(_ACTION, fates), reasons),
-        filter(None, reasons),
-        strict=True,
-    )
-    return tuple(map(partial(tuple.__new__, PlannedAction), said))
+def _without(column: list[Value], numbers: Collection[int]) -> Sequence[Value]:
+    """Return a column without the entries that nothing is said of."""
+    if not numbers:
+        return column
+    is_spoken_of = bytearray(b"\1") * len(column)
+    for number in numbers:
+        is_spoken_of[number] = 0
+    return list(compress(column, is_spoken_of))
 
 
 def _because(reasons: tuple[str, ...], fate: Fate) -> Fate:
@@ -351,21 +357,36 @@ def _ending(name: str) -> str:
     return name[name.rfind(".") + 1 :].lower()
 
 
+def _may_hold_compressed(each: ArtifactClass) -> bool:
+    """Whether a file of a class may be of a compressed format, which most patterns rule out by how they end."""
+    endings = {_ending(pattern) if "." in pattern else "*" for pattern in each.patterns}
+    return any(ending in ALREADY_COMPRESSED or not ending.isalnum() for ending in endings)
+
+
 def _before(now_ns: int, days: float | None) -> int:
     return _NEVER_NS if days is None else now_ns - int(days * DAY_NS)
 
 
-def total_sizes(artifacts: Sequence[Artifact]) -> tuple[int, int]:
+def total_sizes(listing: Sequence[Artifact]) -> tuple[int, int]:
     """Return (size, allocated) in bytes of all regular files, each inode counted once."""
+    return _total_sizes(in_columns(listing))
+
+
+def _total_sizes(columns: Columns) -> tuple[int, int]:
     linked = {}
-    size, allocated = sum(map(_SIZE, artifacts)), sum(map(_ALLOCATED, artifacts))
-    for each in [each for each in artifacts if each[9] is not _REGULAR or each[7] != 1]:
-        is_linked_file = each.kind in _FILES and each.links > 1
+    size, allocated = sum(columns.sizes_bytes), sum(columns.allocated_bytes)
+    numbers = range(len(columns.artifacts))
+    odd = {
+        *compress(numbers, map(ne, columns.links, repeat(1))),
+        *compress(numbers, map(is_not, columns.kinds, repeat(_REGULAR))),
+    }
+    for artifact in (columns.artifacts[number] for number in sorted(odd)):
+        is_linked_file = artifact.kind in _FILES and artifact.links > 1
         if is_linked_file:
-            linked[each.device, each.inode] = each
-        if is_linked_file or each.kind not in _FILES:
-            size -= each.size_bytes
-            allocated -= each.allocated_bytes
+            linked[artifact.device, artifact.inode] = artifact
+        if is_linked_file or artifact.kind not in _FILES:
+            size -= artifact.size_bytes
+            allocated -= artifact.allocated_bytes
     others = linked.values()
     return (
         size + sum(each.size_bytes for each in others),

@@ -14,7 +14,7 @@ from pytest_causal.model.artifact import (
     RotationPolicy,
 )
 
-PLAN = Plan((), (), {}, (), 100, 100, 0)
+PLAN = Plan((), (), (), {}, (), 100, 100, 0)
 POLICY = RotationPolicy(classes=(), max_size_bytes=50)
 
 

@@ -1,27 +1,74 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_causal.model.artifact import Artifact, FileKind, KeepRules
-from pytest_causal.rules.keep_rules import DAY_NS, Item, oldest_first, protected
+from pytest_causal.model.artifact import KeepRules
+from pytest_causal.rules.artifact_files import Files, Stretch
+from pytest_causal.rules.keep_rules import DAY_NS, oldest_first, protected
 
 NOW_NS = 20_600 * DAY_NS + DAY_NS // 2
 NOTHING = KeepRules(keep_latest=0)
 
 
+class Item(NamedTuple):
+    """A file of a run, before it is put into columns."""
+
+    name: str
+    iteration: int
+    time_ns: int
+    run: str
+    members: int
+
+
 def item(name: str, iteration: int = -1, *, days_old: float = 0, run: str = "a/0", members: int = 1) -> Item:
-    time_ns = NOW_NS - int(days_old * DAY_NS)
-    artifact = Artifact(name, 1, 1, time_ns, 0o644, 1, 1, 1, 0, FileKind.REGULAR)
-    return Item(artifact, run, iteration, time_ns, members, 0)
+    return Item(name, iteration, NOW_NS - int(days_old * DAY_NS), run, members)
+
+
+def columns(items: Sequence[Item]) -> Files:
+    return Files(
+        artifacts=[],
+        names=[each.name for each in items],
+        sizes_bytes=[1] * len(items),
+        runs=[each.run for each in items],
+        iterations=[each.iteration for each in items],
+        times_ns=[each.time_ns for each in items],
+        members=[each.members for each in items],
+    )
+
+
+def stretches(items: Sequence[Item]) -> list[Stretch]:
+    """Those of each run: in one piece where they stand together, and otherwise one by one."""
+    found = []
+    for run in dict.fromkeys(each.run for each in items):
+        numbers = [number for number, each in enumerate(items) if each.run == run]
+        together = range(numbers[0], numbers[-1] + 1)
+        if [*together] == numbers:
+            found.append(Stretch(run, together, is_plain=True))
+        else:
+            found += [Stretch(run, [number], is_plain=True) for number in numbers]
+    return found
 
 
 def kept(items: list[Item], rules: KeepRules) -> dict[str, list[str]]:
     """Name -> the rules that keep it."""
-    numbered = [each._replace(number=number) for number, each in enumerate(items)]
-    return {
-        items[number].artifact.name: found for number, found in protected(numbered, rules, NOW_NS).items()
-    }
+    found = protected(
+        columns(items),
+        stretches(items),
+        rules,
+        has_iterations=any(each.iteration >= 0 for each in items),
+        now_ns=NOW_NS,
+    )
+    return {items[number].name: why for number, why in found.items()}
+
+
+def aged(items: Sequence[Item]) -> list[Item]:
+    """The oldest first."""
+    return [items[number] for number in oldest_first(columns(items), range(len(items)))]
 
 
 def test_r1_the_latest_are_those_of_the_highest_numbers_with_equal_times() -> None:
@@ -103,7 +150,7 @@ def test_the_oldest_go_first_and_within_a_run_by_number() -> None:
         item("b", days_old=5, run="b/1"),
         item("a/0", 0, days_old=3, run="a/0"),
     ]
-    assert [each.artifact.name for each in oldest_first(items)] == ["b", "a/0", "a/1", "a/2"]
+    assert [each.name for each in aged(items)] == ["b", "a/0", "a/1", "a/2"]
 
 
 @given(
@@ -122,7 +169,7 @@ def test_the_order_does_not_depend_on_that_of_the_listing(
     ]
     shuffled = list(items)
     random.shuffle(shuffled)  # type: ignore[attr-defined] # hypothesis gives a random.Random
-    assert oldest_first(shuffled) == oldest_first(items)
-    for one, other in zip(oldest_first(items), oldest_first(items)[1:], strict=False):
+    assert aged(shuffled) == aged(items)
+    for one, other in pairwise(aged(items)):
         if one.run == other.run:
             assert one.iteration <= other.iteration

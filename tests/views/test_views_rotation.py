@@ -6,6 +6,7 @@ from pytest_causal.artifacts.retrieval import Compressed
 from pytest_causal.model.artifact import (
     Action,
     Artifact,
+    Fate,
     FileKind,
     Outcome,
     Plan,
@@ -33,7 +34,9 @@ def an_artifact(name: str, size_bytes: int = 2_500_000) -> Artifact:
 
 
 def a_plan(*actions: PlannedAction, archives: tuple[PlannedArchive, ...] = (), held_back: int = 0) -> Plan:
-    return Plan(actions, archives, {}, (), 5_000_000, 6_000_000, held_back)
+    files = [each.artifact for each in actions]
+    fates = [Fate(each.action, each.reasons) for each in actions]
+    return Plan(files, fates, archives, {}, (), 5_000_000, 6_000_000, held_back)
 
 
 def last_line(plan: Plan, outcome: Outcome | None, limit: int | None = 900_000_000) -> str:

@@ -41,7 +41,7 @@ def main(folder: Path) -> None:
     run("umount", elsewhere)
     contents |= fill(folder / "second")
     run("mount", "-o", "remount,ro", folder)
-    found["planned"] = len(plan_root(folder / "second", policy(), now_us=NOW_US).plan.actions)
+    found["planned"] = len(plan_root(folder / "second", policy(), now_us=NOW_US).plan.fates)
     try:
         rotate(folder / "second")
     except CausalError as error:
