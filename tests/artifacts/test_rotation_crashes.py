@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 SEED = 20261121
 KILLS_PER_STEP = int(os.environ.get("KILLS_PER_STEP", "1"))
 """``KILLS_PER_STEP=100 make test K=r2_a_kill N=0`` is the whole campaign, and takes a quarter of an hour."""
+CHILD_SECONDS = 500 + 20 * KILLS_PER_STEP
+pytestmark = pytest.mark.timeout(CHILD_SECONDS + 100)
 HARMLESS_CALLS = {
     *("close", "dup", "fsencode", "fspath", "fstat", "fstatvfs", "getpid", "geteuid"),
     *("lseek", "pread", "read", "readv", "scandir", "stat", "urandom"),
@@ -35,7 +37,7 @@ def run_child(name: str, *arguments: object, prefix: tuple[str, ...] = ()) -> di
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=500 + 20 * KILLS_PER_STEP,
+        timeout=CHILD_SECONDS,
         check=False,
     )
     assert done.stderr == ""
