@@ -7,6 +7,7 @@ import platform
 import sqlite3
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +19,7 @@ from pytest_causal.cli.place import Place, find_place, policy_in_force, store_op
 from pytest_causal.cli.pytest_config import find_activation
 from pytest_causal.errors import CausalError, ExitCode, MissingInputError
 from pytest_causal.model.session import Session, SessionState
+from pytest_causal.settings.config_file import unread_config
 from pytest_causal.settings.table import CRITERIA, SETTINGS
 from pytest_causal.views.doctor import DoctorView, Problem, SettingRow
 from pytest_causal.views.escape import without_password
@@ -71,7 +73,7 @@ def _view(place: Place, *, deep: bool) -> DoctorView:
     health: StoreHealth | None = None
     recording: tuple[Session, ...] = ()
     left: tuple[Session, ...] = ()
-    problems = _policy_problems(place)
+    problems = [*_unread_settings(place), *_policy_problems(place)]
     is_missing = False
     try:
         is_missing = place.has_nothing_recorded()
@@ -160,6 +162,11 @@ def _promotion_problems(place: Place, store: HistoryStore) -> list[Problem]:
         for problem in verify_audit(store, None).problems
     ]
     return problems
+
+
+def _unread_settings(place: Place) -> list[Problem]:
+    unread = unread_config(place.config.root, Path.cwd())
+    return [] if unread is None else [Problem(what=unread.what, remedy=unread.remedy)]
 
 
 def _policy_problems(place: Place) -> list[Problem]:

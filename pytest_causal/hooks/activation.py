@@ -15,7 +15,7 @@ import pytest
 from pytest_causal.errors import CausalError
 from pytest_causal.hooks.configuration import run_policy, run_settings
 from pytest_causal.hooks.notes import NoteTaker, register_note_taker
-from pytest_causal.hooks.rootdir import Root, settle_root
+from pytest_causal.hooks.rootdir import Root, settle_root, unread_settings
 from pytest_causal.model.run import CONTROL
 from pytest_causal.settings.flags import add_options as add_table_options
 
@@ -95,6 +95,7 @@ def _activate_recorder(
     )
     if root.warning:
         recording.notices.append(root.warning)
+    recording.notices += unread_settings(config, root.path)
     strips_groups = getattr(config.option, "dist", "no") == "loadgroup"
     make_folding = Folding if arms is None else arms.folding
     folding = make_folding(_cleaner(settings), prefix=root.prefix, strips_groups=strips_groups)

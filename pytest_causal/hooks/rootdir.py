@@ -8,13 +8,15 @@ controller. ``--causal-store=/tmp/h.db`` is safe. Here the trap is disarmed as f
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_causal.settings.config_file import unread_config
 from pytest_causal.settings.table import SETTINGS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import pytest
 
@@ -59,6 +61,15 @@ def settle_root(config: pytest.Config) -> Root:
             f"{config.rootpath} and ignored the configuration in {intended} (ids are stored as if it had not)"
         ),
     )
+
+
+def unread_settings(config: pytest.Config, root: Path) -> list[str]:
+    """Return what to tell a person of files of settings beside the tests that lie below the root; nobody reads them."""
+    here = config.invocation_params.dir
+    places = [Path(os.path.normpath(here / str(each).partition("::")[0])) for each in config.args]
+    folders = {here, *(each if each.is_dir() else each.parent for each in places)}
+    found = [unread_config(root, each) for each in folders]
+    return sorted({str(each) for each in found if each is not None})
 
 
 def _lone_path(args: Sequence[str]) -> int | None:

@@ -84,6 +84,30 @@ def find_config(root: Path) -> ConfigFile | None:
     return None
 
 
+def unread_config(root: Path, start: Path) -> ConfigError | None:
+    """Return what to tell a person of the nearest file with content for us that lies below the root, at a directory
+    or above it: nobody reads it. A file that cannot be parsed counts.
+
+    A setting that was written and does not hold is worse than an error.
+    """
+    if root not in start.parents:
+        return None
+    for directory in (start, *start.parents):
+        if directory == root:
+            return None
+        for name, prefix in ((OWN_NAME, ()), (SHARED_NAME, _SHARED_PREFIX)):
+            try:
+                found = _read(directory / name, prefix)
+            except ConfigError:
+                found = ConfigFile(path=directory / name, text="", table={"unknown": True})
+            if found and found.table:
+                return ConfigError(
+                    f"{found.path} is not read: settings come from {root}, which is pytest's root directory here",
+                    f"move them to a {OWN_NAME} there",
+                )
+    return None
+
+
 def _searched(root: Path) -> list[Path]:
     """Return the directories to look in, nearest first."""
     directories = [root]

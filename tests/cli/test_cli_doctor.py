@@ -132,6 +132,19 @@ def test_a_policy_that_cannot_be_resolved_is_a_problem(project: Project) -> None
     assert "no_such_profile" in problem["what"]
 
 
+def test_settings_below_the_root_are_a_problem_because_nobody_reads_them(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.record({"x": PASSED})
+    (project.root / "pytest.ini").write_text("[pytest]\n")
+    inner = project.root / "inner"
+    inner.mkdir()
+    (inner / "causal.toml").write_text("strict = true\n")
+    monkeypatch.chdir(inner)
+    (problem,) = project.json("doctor", code=1)["problems"]
+    assert problem["what"].startswith(f"{inner / 'causal.toml'} is not read: ")
+
+
 def test_settings_that_cannot_be_used_exit_78(project: Project) -> None:
     (project.root / "causal.toml").write_text("stroe = 'x'\n")
     result = project.causal("doctor")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,33 @@ def test_a_profile_and_the_policy_are_named_by_the_session(inner) -> None:
     profiled = facts(inner, "--causal-profile=calm", file="[policy.limits]\nrows = 7\n")
     assert profiled.profile == "calm"
     assert profiled.policy_fingerprint == other.policy_fingerprint
+
+
+@pytest.mark.parametrize(
+    ("folder", "arguments", "is_told"),
+    [
+        ("sub", (), True),
+        (".", ("sub",), True),
+        (".", ("sub/test_it.py::test_it",), True),
+        (".", ("test_top.py",), False),
+    ],
+)
+def test_a_file_of_settings_that_is_not_read_is_told(suite, folder, arguments, is_told: bool) -> None:
+    suite.write(**{"sub/test_it": PASSING, "test_top": PASSING})
+    (suite.root / "pytest.ini").write_text("[pytest]\n")
+    unread = suite.root / "sub" / "causal.toml"
+    unread.write_text("strict = true\n")
+    result = subprocess.run(
+        suite.command(*arguments),
+        cwd=suite.root / folder,
+        env=suite.env(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = f"{unread} is not read: settings come from {suite.root},"
+    assert (told in " ".join(result.stdout.split())) is is_told
+    assert suite.store.exists()
 
 
 def test_a_bug_at_activation_costs_the_record_and_not_the_run(suite) -> None:

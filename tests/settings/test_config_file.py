@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_causal.errors import ConfigError
-from pytest_causal.settings.config_file import find_config
+from pytest_causal.settings.config_file import find_config, unread_config
 from pytest_causal.settings.text_file import MAX_BYTES
 
 
@@ -142,3 +142,29 @@ def test_f2_a_fifo_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     reader.join(timeout=30)
     assert not reader.is_alive()
     assert "not a regular file" in str(caught[0])
+
+
+@pytest.mark.parametrize("name", ["causal.toml", "pyproject.toml"])
+def test_a_file_below_the_root_is_told_of_because_nobody_reads_it(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    start, file = tmp_path / "a" / "b", tmp_path / "a" / name
+    assert unread_config(tmp_path, start) is None
+    file.write_text("strict = true\n" if name == "causal.toml" else "[tool.causal]\nstrict = true\n")
+    unread = unread_config(tmp_path, start)
+    assert unread is not None
+    assert f"{file} is not read: settings come from {tmp_path}," in unread.what
+    assert "causal.toml" in unread.remedy
+    file.write_text("strict = \n# causal")
+    assert unread_config(tmp_path, start) is not None  # what cannot be parsed holds settings, for all we know
+
+
+def test_what_holds_no_settings_or_stands_at_the_root_or_elsewhere_is_no_news(tmp_path: Path) -> None:
+    inner = tmp_path / "a"
+    inner.mkdir()
+    (tmp_path / "causal.toml").write_text("strict = true\n")
+    (inner / "causal.toml").write_text("# nothing\n")
+    (inner / "pyproject.toml").write_text("[tool.other]\nname = 'causal'\n")
+    assert unread_config(tmp_path, inner) is None
+    assert unread_config(tmp_path, tmp_path) is None
+    assert unread_config(inner, tmp_path) is None
+    assert unread_config(inner, tmp_path / "b") is None
