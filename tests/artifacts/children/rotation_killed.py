@@ -23,6 +23,12 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 INTERRUPTED = 130
 
 
+def told(unraisable: sys.UnraisableHookArgs) -> None:
+    """An interrupt in a callback of the interpreter (of a weak reference) is dropped there, and is no fault of ours."""
+    if unraisable.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(unraisable)
+
+
 def started(root: Path) -> int:
     held = signal.pthread_sigmask(
         signal.SIG_BLOCK, {signal.SIGINT}
@@ -30,6 +36,7 @@ def started(root: Path) -> int:
     child = os.fork()
     if child == 0:
         try:
+            sys.unraisablehook = told
             signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
             signal.pthread_sigmask(signal.SIG_SETMASK, held)
             rotate(root, jobs=2)
