@@ -29,8 +29,9 @@ from pytest_causal.artifacts.archive_index import (
     tar_header,
 )
 from pytest_causal.artifacts.codec import compressor, damaged, decode
-from pytest_causal.artifacts.directory import Root, Temporary
+from pytest_causal.artifacts.directory import Root
 from pytest_causal.artifacts.frame import LIMIT_BYTES
+from pytest_causal.artifacts.temporary import Temporary
 from pytest_causal.errors import (
     ArtifactError,
     DataError,

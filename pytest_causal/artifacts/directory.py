@@ -1,7 +1,7 @@
 """A root and what lies below it, reached through descriptors of directories and never through a link.
 
 Every name is walked from the root's descriptor one part at a time with ``O_NOFOLLOW``, so a folder that is swapped for
-a link between two calls makes the second fail and leads nowhere else. All that changes files goes through this module:
+a link between two calls makes the second fail and leads nowhere else. All that changes names goes through this module:
 the temporary file, its commit under a final name, and the removal of a file whose identity was looked at just before.
 """
 
@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import stat
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -21,25 +19,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pytest_causal.errors import (
-    ArtifactError,
-    ChangedError,
-    MissingInputError,
-    NameTakenError,
-    UsageError,
-)
-from pytest_causal.model.artifact import ARCHIVE_SUFFIX, FRAME_SUFFIX, Artifact, FileKind
+from pytest_causal.artifacts.entry import artifact_of, check_open, compare, is_as_listed
+from pytest_causal.artifacts.refusals import changed, gone_or_refused, refused
+from pytest_causal.artifacts.temporary import Temporary, temporary_name
+from pytest_causal.errors import ArtifactError, MissingInputError, NameTakenError, UsageError
+from pytest_causal.model.artifact import Artifact, FileKind
 
-_BLOCK_BYTES = 512
-"""The unit of ``st_blocks``, whatever the file system's own blocks are."""
-
+_DIRECTORY = FileKind.DIRECTORY
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
-TEMPORARY_SUFFIX = ".tmp"
-"""What the names of half-written files of ours end with."""
-_TEMPORARY = re.compile(r"\.causal-[0-9a-f]{16}\.tmp")
 _PERMISSIONS = 0o777
 """What is carried over to a replacement. A set-user-id bit is not: it would stand on content that is new."""
 
@@ -62,14 +52,6 @@ OnError = Callable[[str, OSError], object]
 def is_inside(name: str) -> bool:
     """Say whether a name can only lead to something below the folder that it starts from."""
     return "\0" not in name and _NO_NAMES.isdisjoint(name.split("/"))
-
-
-def is_temporary(name: str) -> bool:
-    """Say whether a file of this name is what a killed run of ours left half-written.
-
-    Whoever holds the root's lock may remove it: what it was to replace is still there.
-    """
-    return name.endswith(TEMPORARY_SUFFIX) and bool(_TEMPORARY.fullmatch(name.rpartition("/")[2]))
 
 
 class Root:
@@ -129,7 +111,7 @@ class Root:
                     entries = _entries(descriptor, f"{folder}/" if folder else "")
             except OSError as error:
                 if on_error is None:
-                    raise _refused("list", folder or ".", error) from error
+                    raise refused("list", folder or ".", error) from error
                 on_error(folder, error)
                 continue
             found += entries
@@ -144,15 +126,15 @@ class Root:
         """Return what a name leads to now, or ``None`` where there is nothing."""
         try:
             with self._parent(name) as (folder, last):
-                return _artifact(name, os.stat(last, dir_fd=folder, follow_symlinks=False))
+                return artifact_of(name, os.stat(last, dir_fd=folder, follow_symlinks=False))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise _refused("look up", name, error) from error
+            raise refused("look up", name, error) from error
 
     def check(self, artifact: Artifact) -> None:
         """Raise :class:`ChangedError` unless the name still leads to the very file of the listing."""
-        _compare(artifact, self.look_up(artifact.name))
+        compare(artifact, self.look_up(artifact.name))
 
     def open_read(self, artifact: Artifact) -> int:
         """Open a regular file and return the descriptor, which is the caller's to close.
@@ -163,11 +145,11 @@ class Root:
             with self._parent(artifact.name) as (folder, last):
                 return _open_read(folder, last, artifact)
         except OSError as error:
-            raise _gone_or_refused("read", artifact.name, error) from error
+            raise gone_or_refused("read", artifact.name, error) from error
 
     def check_open(self, artifact: Artifact, descriptor: int) -> None:
         """Raise :class:`ChangedError` unless an open file is the one of the listing, not written to since."""
-        _check_open(artifact, descriptor)
+        check_open(artifact, descriptor)
 
     def read_all(self, artifacts: Iterable[Artifact]) -> Iterator[tuple[Artifact, bytes | ArtifactError]]:
         """Yield many small files, each with its content or with why it is not to be had, as of :meth:`open_read`.
@@ -181,7 +163,7 @@ class Root:
                     for artifact in files:
                         yield artifact, _content(held, artifact)
             except OSError as error:
-                yield from ((each, _gone_or_refused("read", each.name, error)) for each in files)
+                yield from ((each, gone_or_refused("read", each.name, error)) for each in files)
 
     def check_all(self, artifacts: Iterable[Artifact], check: Check) -> Failures:
         """Put many files to a check, as of :meth:`open_read`; return those that are to be left, and why."""
@@ -200,7 +182,7 @@ class Root:
 
     def create_temporary(self, folder: str = "") -> Temporary:
         """Return a new, empty, private file in a folder that exists, to be used in a ``with`` block."""
-        name = f".causal-{os.urandom(8).hex()}.tmp"
+        name = temporary_name()
         try:
             with self._folder(folder) as held, contextlib.ExitStack() as undo:
                 kept = os.dup(held)
@@ -209,7 +191,7 @@ class Root:
                 undo.pop_all()
                 return Temporary(folder, name, kept, descriptor)
         except OSError as error:
-            raise _refused("write in", folder or ".", error) from error
+            raise refused("write in", folder or ".", error) from error
 
     def commit(
         self, temporary: Temporary, final_name: str, *, mode: int, mtime_ns: int, durable: bool = True
@@ -239,7 +221,7 @@ class Root:
                 f"{final_name} is there already", "look at both files, and move one"
             ) from None
         except OSError as error:
-            raise _refused("write", final_name, error) from error
+            raise refused("write", final_name, error) from error
 
     def unlink(self, artifact: Artifact) -> None:
         """Remove a file, after a last look at whether it is still the one of the listing.
@@ -250,7 +232,7 @@ class Root:
             with self._parent(artifact.name) as (folder, last):
                 _unlink(folder, last, artifact)
         except OSError as error:
-            raise _gone_or_refused("remove", artifact.name, error) from error
+            raise gone_or_refused("remove", artifact.name, error) from error
 
     def set_aside(self, artifact: Artifact, new_name: str) -> None:
         """Give a file another name in its own folder, after a last look at whether it is still the one listed.
@@ -267,7 +249,7 @@ class Root:
         except FileExistsError:
             raise NameTakenError(f"{new_name} is there already", "look at both files, and move one") from None
         except OSError as error:
-            raise _refused("rename", artifact.name, error) from error
+            raise refused("rename", artifact.name, error) from error
 
     def unlink_all(self, artifacts: Iterable[Artifact], check: Check | None = None) -> Failures:
         """Remove many files as :meth:`unlink` does, several at once; return those that are still there, and why.
@@ -307,7 +289,7 @@ class Root:
                     except ArtifactError as error:
                         failures.append((artifact, error))
         except OSError as error:
-            return [(each, _gone_or_refused("reach", each.name, error)) for each in artifacts]
+            return [(each, gone_or_refused("reach", each.name, error)) for each in artifacts]
         return failures
 
     def make_folder(self, name: str) -> None:
@@ -320,7 +302,7 @@ class Root:
             except FileExistsError:
                 continue
             except OSError as error:
-                raise _refused("make the folder", name, error) from error
+                raise refused("make the folder", name, error) from error
 
     def open_own(self, name: str, flags: int, mode: int = 0o600) -> int:
         """Open a file that is kept by us (a lock, a log) with flags of :func:`os.open`.
@@ -333,7 +315,7 @@ class Root:
                     last, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode, dir_fd=folder
                 )
         except OSError as error:
-            raise _refused("open", name, error) from error
+            raise refused("open", name, error) from error
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise ArtifactError(f"{name} is no regular file", "move it away")
@@ -345,7 +327,7 @@ class Root:
             with self._folder(name) as descriptor:
                 os.fsync(descriptor)
         except OSError as error:
-            raise _refused("sync", name or ".", error) from error
+            raise refused("sync", name or ".", error) from error
 
     def sync_all(self) -> None:
         """Make everything durable that was written before; one call for thousands of files."""
@@ -374,56 +356,6 @@ class Root:
             yield held, last
 
 
-class Temporary:
-    """A file that has no name of its own yet. Leaving the ``with`` block removes it unless it was committed."""
-
-    def __init__(self, folder: str, name: str, folder_descriptor: int, descriptor: int) -> None:
-        self.folder = folder
-        self.name = name
-        self.folder_descriptor = folder_descriptor
-        self.descriptor = descriptor
-        self.is_named = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Append all of the data. Raises :class:`ArtifactError`, as where the disk is full."""
-        rest = memoryview(data)
-        try:
-            while rest:
-                rest = rest[os.write(self.descriptor, rest) :]
-        except OSError as error:
-            raise _refused("write in", self.folder or ".", error) from error
-
-    def start_writeback(self) -> None:
-        """Ask the system to begin with writing to the disk, so that the later sync finds most of it done."""
-        if sys.platform == "linux":
-            # Linux starts to write out what is dirty; only what is on the disk already may leave the cache.
-            with contextlib.suppress(OSError):
-                os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-
-    def write_zeros(self, size_bytes: int) -> None:
-        """Append zeros that take no place on the disk, where the file system knows holes."""
-        try:
-            os.ftruncate(self.descriptor, os.lseek(self.descriptor, size_bytes, os.SEEK_CUR))
-        except OSError as error:
-            raise _refused("write in", self.folder or ".", error) from error
-
-    def __enter__(self) -> Self:
-        """Return this file."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the descriptors, and remove the file unless it has its name."""
-        try:
-            if not self.is_named:
-                with contextlib.suppress(OSError):  # a stray is removed by the next run
-                    os.unlink(self.name, dir_fd=self.folder_descriptor)
-        finally:
-            os.close(self.descriptor)
-            os.close(self.folder_descriptor)
-
-
 def _parts(name: str) -> list[str]:
     if not is_inside(name):
         raise UsageError(f"{name!r} is not a name below the root", "give a relative name without '..'")
@@ -447,62 +379,21 @@ def _folder_of(artifact: Artifact) -> str:
 
 def _entries(descriptor: int, prefix: str) -> Listing:
     found: Listing = []
-    add, artifact = found.append, _artifact
+    add = found.append
     with os.scandir(descriptor) as entries:
         for entry in entries:
             try:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue  # what vanishes between two calls was not there
-            add(artifact(prefix + entry.name, status))
+            add(artifact_of(prefix + entry.name, status))
     return found
-
-
-def _artifact(name: str, status: os.stat_result) -> Artifact:
-    # By position and without the checks of the class, because this is called for each of 100,000 files.
-    mode, inode, device, links, uid, _, size_bytes = status[:7]
-    return _new(
-        Artifact,
-        (
-            name,
-            size_bytes,
-            status.st_blocks * _BLOCK_BYTES,
-            status.st_mtime_ns,
-            mode & _ALL_PERMISSIONS,
-            inode,
-            device,
-            links,
-            uid,
-            _REGULAR if mode & _FORMAT == _IS_REGULAR and name[-4:] != FRAME_SUFFIX else _kind(name, mode),
-        ),
-    )
-
-
-_new = tuple.__new__
-_ALL_PERMISSIONS = 0o7777
-_FORMAT = 0o170000
-_IS_REGULAR = stat.S_IFREG
-_REGULAR, _DIRECTORY = FileKind.REGULAR, FileKind.DIRECTORY
-_REGULAR_KINDS = (_REGULAR, FileKind.FRAME, FileKind.ARCHIVE)
-_OTHER_KINDS = {
-    stat.S_IFLNK: FileKind.SYMLINK,
-    stat.S_IFIFO: FileKind.FIFO,
-    stat.S_IFDIR: FileKind.DIRECTORY,
-}
-
-
-def _kind(name: str, mode: int) -> FileKind:
-    if (file_format := stat.S_IFMT(mode)) != stat.S_IFREG:
-        return _OTHER_KINDS.get(file_format, FileKind.OTHER)
-    if not name.endswith(FRAME_SUFFIX):
-        return FileKind.REGULAR
-    return FileKind.ARCHIVE if name.endswith(ARCHIVE_SUFFIX) else FileKind.FRAME
 
 
 def _open_read(folder: int, last: str, artifact: Artifact) -> int:
     descriptor = os.open(last, _READ_FLAGS, dir_fd=folder)
     try:
-        _check_open(artifact, descriptor)
+        check_open(artifact, descriptor)
     except BaseException:
         os.close(descriptor)
         raise
@@ -513,20 +404,11 @@ def _put_to(check: Check, folder: int, last: str, artifact: Artifact) -> None:
     try:
         descriptor = _open_read(folder, last, artifact)
     except OSError as error:
-        raise _gone_or_refused("read", artifact.name, error) from error
+        raise gone_or_refused("read", artifact.name, error) from error
     try:
         check(artifact, descriptor)
     finally:
         os.close(descriptor)
-
-
-def _check_open(artifact: Artifact, descriptor: int) -> None:
-    status = os.fstat(descriptor)
-    if _is_as_listed(artifact, status):
-        return
-    if not stat.S_ISREG(status.st_mode):
-        raise _changed(artifact.name, "was replaced by what is no regular file")
-    _compare(artifact, _artifact(artifact.name, status))
 
 
 def _content(folder: int, artifact: Artifact) -> bytes | ArtifactError:
@@ -535,64 +417,21 @@ def _content(folder: int, artifact: Artifact) -> bytes | ArtifactError:
         descriptor = _open_read(folder, artifact.name.rpartition("/")[2], artifact)
         try:
             data = os.read(descriptor, artifact.size_bytes)
-            _check_open(artifact, descriptor)
+            check_open(artifact, descriptor)
         finally:
             os.close(descriptor)
     except ArtifactError as error:
         return error
     except OSError as error:
-        return _gone_or_refused("read", artifact.name, error)
-    return data if len(data) == artifact.size_bytes else _changed(artifact.name, "became shorter")
+        return gone_or_refused("read", artifact.name, error)
+    return data if len(data) == artifact.size_bytes else changed(artifact.name, "became shorter")
 
 
 def _unlink(folder: int, last: str, artifact: Artifact) -> None:
     try:
         status = os.stat(last, dir_fd=folder, follow_symlinks=False)
-        if not _is_as_listed(artifact, status):
-            _compare(artifact, _artifact(artifact.name, status))
+        if not is_as_listed(artifact, status):
+            compare(artifact, artifact_of(artifact.name, status))
         os.unlink(last, dir_fd=folder)
     except OSError as error:
-        raise _gone_or_refused("remove", artifact.name, error) from error
-
-
-def _is_as_listed(listed: Artifact, status: os.stat_result) -> bool:
-    """Whether this is the very regular file of the listing, not written to since; :func:`_compare` says why it is not.
-
-    It is asked four times of each of ten thousand files: to make an artifact first takes five times as long.
-    """
-    return (
-        status.st_mtime_ns == listed.mtime_ns
-        and status.st_size == listed.size_bytes
-        and status.st_ino == listed.inode
-        and status.st_dev == listed.device
-        and status.st_nlink == listed.links
-        and status.st_uid == listed.uid
-        and status.st_mode & _FORMAT == _IS_REGULAR
-        and listed.kind in _REGULAR_KINDS
-    )
-
-
-def _compare(listed: Artifact, present: Artifact | None) -> None:
-    if present is None:
-        raise _changed(listed.name, "is gone")
-    if (present.device, present.inode, present.kind) != (listed.device, listed.inode, listed.kind):
-        raise _changed(listed.name, "was replaced by another file")
-    if (present.size_bytes, present.mtime_ns) != (listed.size_bytes, listed.mtime_ns):
-        raise _changed(listed.name, "was written to")
-    if (present.links, present.uid) != (listed.links, listed.uid):
-        raise _changed(listed.name, "has another owner or number of links")
-
-
-def _changed(name: str, how: str) -> ChangedError:
-    return ChangedError(f"{name} {how} since it was listed", "it is left as it is")
-
-
-def _refused(verb: str, name: str, error: OSError) -> ArtifactError:
-    return ArtifactError(f"cannot {verb} {name}: {error.strerror}", "nothing was lost; check the file system")
-
-
-def _gone_or_refused(verb: str, name: str, error: OSError) -> ArtifactError:
-    """Return the error for a file that was listed: what comes of the name leading elsewhere now is no fault."""
-    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
-        return _changed(name, "is gone or was replaced")
-    return _refused(verb, name, error)
+        raise gone_or_refused("remove", artifact.name, error) from error

@@ -20,7 +20,8 @@ from pytest_causal.artifacts.codec import (
     frame_content,
     promised_bytes,
 )
-from pytest_causal.artifacts.directory import Root, Temporary
+from pytest_causal.artifacts.directory import Root
+from pytest_causal.artifacts.temporary import Temporary
 from pytest_causal.errors import ArtifactError, ChangedError, DataError, MissingInputError, UsageError
 from pytest_causal.model.artifact import FRAME_SUFFIX, Artifact, FileKind
 

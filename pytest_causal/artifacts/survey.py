@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from pytest_causal import garbage
-from pytest_causal.artifacts.directory import TEMPORARY_SUFFIX, OnError, Root, is_temporary
+from pytest_causal.artifacts.directory import OnError, Root
+from pytest_causal.artifacts.temporary import TEMPORARY_SUFFIX, is_temporary
 from pytest_causal.errors import ArtifactError, ConfigError, DataError
 from pytest_causal.model.artifact import (
     ARCHIVE_SUFFIX,

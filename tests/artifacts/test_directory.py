@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_causal.artifacts.directory import Root, is_inside, is_temporary
+from pytest_causal.artifacts.directory import Root, is_inside
+from pytest_causal.artifacts.temporary import is_temporary
 from pytest_causal.errors import (
     ArtifactError,
     ChangedError,
@@ -490,18 +491,3 @@ class TestOwnFiles:
         with pytest.raises(ArtifactError, match="fifo is no regular file"):
             root.open_own("fifo", os.O_RDONLY)
         assert canary.read_bytes() == b"outside"
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        (".causal-0123456789abcdef.tmp", True),
-        ("a/b/.causal-0123456789abcdef.tmp", True),
-        (".causal-0123456789abcdeg.tmp", False),
-        (".causal-0123456789abcdef.tmp.json", False),
-        ("causal-0123456789abcdef.tmp", False),
-        (".causal-0123456789abcdef.tmp\n", False),
-    ],
-)
-def test_only_our_own_temporary_names_are_recognised(name: str, expected: bool) -> None:
-    assert is_temporary(name) is expected
