@@ -22,8 +22,8 @@ from pytest_causal.model.artifact import (
     RotationPolicy,
 )
 from pytest_causal.rules.artifact_classes import archive_day, day_words
-from pytest_causal.rules.artifact_files import ending_with
-from pytest_causal.rules.rotation_plan import plan_rotation, total_sizes
+from pytest_causal.rules.artifact_files import ending_with, in_columns, total_sizes
+from pytest_causal.rules.rotation_plan import plan_rotation
 
 _MANY_RECORDS = 100_000
 """So many new objects take longer to look through than the collector's own rhythm was made for."""
@@ -72,7 +72,7 @@ def list_artifacts(root: Root, on_error: OnError) -> list[Artifact]:
 
 def measure(root: Root) -> tuple[int, int]:
     """Return (size, allocated) in bytes of all regular files below a root that can be listed, each inode once."""
-    return total_sizes(list_artifacts(root, lambda folder, error: None))
+    return total_sizes(in_columns(list_artifacts(root, lambda folder, error: None)))
 
 
 def _unlinked(listing: Sequence[Artifact], strays: Sequence[Artifact]) -> Sequence[Artifact]:

@@ -7,12 +7,16 @@ quick as to ask each file, and an object for each would take longer to make than
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress, repeat
+from operator import is_not, ne
 from typing import Any, NamedTuple, TypeVar
 
 from pytest_causal.model.artifact import Artifact, FileKind
 
 Value = TypeVar("Value")
 
+_REGULAR = FileKind.REGULAR
+_FILES = (_REGULAR, FileKind.FRAME, FileKind.ARCHIVE)
 _CHUNK = 1024
 """So many files fit into the cache of a core together."""
 
@@ -81,3 +85,26 @@ def ending_with(names: Sequence[str], *suffixes: str) -> list[int]:
     if not any(suffix in text for suffix in suffixes):
         return []
     return [number for number, name in enumerate(names) if name.endswith(suffixes)]
+
+
+def total_sizes(columns: Columns) -> tuple[int, int]:
+    """Return (size, allocated) in bytes of all regular files, each inode counted once."""
+    linked = {}
+    size, allocated = sum(columns.sizes_bytes), sum(columns.allocated_bytes)
+    numbers = range(len(columns.artifacts))
+    odd = {
+        *compress(numbers, map(ne, columns.links, repeat(1))),
+        *compress(numbers, map(is_not, columns.kinds, repeat(_REGULAR))),
+    }
+    for artifact in (columns.artifacts[number] for number in sorted(odd)):
+        is_linked_file = artifact.kind in _FILES and artifact.links > 1
+        if is_linked_file:
+            linked[artifact.device, artifact.inode] = artifact
+        if is_linked_file or artifact.kind not in _FILES:
+            size -= artifact.size_bytes
+            allocated -= artifact.allocated_bytes
+    others = linked.values()
+    return (
+        size + sum(each.size_bytes for each in others),
+        allocated + sum(each.allocated_bytes for each in others),
+    )

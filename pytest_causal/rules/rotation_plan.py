@@ -8,8 +8,8 @@ file always wins over the limit on size, and the limit wins over the time of fil
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import chain, compress, repeat
-from operator import is_not, itemgetter, ne
+from itertools import chain, compress
+from operator import itemgetter
 from typing import NamedTuple
 
 from pytest_causal.model.artifact import (
@@ -25,7 +25,7 @@ from pytest_causal.model.artifact import (
     RotationPolicy,
 )
 from pytest_causal.rules.artifact_classes import name_archive
-from pytest_causal.rules.artifact_files import Columns, Stretch, Value, in_columns
+from pytest_causal.rules.artifact_files import Columns, Stretch, Value, in_columns, total_sizes
 from pytest_causal.rules.artifact_sorting import RECENT, sort_artifacts
 from pytest_causal.rules.keep_rules import DAY_NS, LATEST, oldest_first, protected
 
@@ -42,7 +42,6 @@ _OLD = Fate(Action.COMPRESS, ("old",))
 _OLD_AND_SMALL = Fate(Action.ARCHIVE, ("old", "small"))
 _TOO_FEW = Fate(Action.KEEP, ("old", "small", "too-few"))
 _REGULAR = FileKind.REGULAR
-_FILES = (_REGULAR, FileKind.FRAME, FileKind.ARCHIVE)
 _NEVER_NS = -(2**63) * 10**9
 """No file is older: the seconds of a time are signed and have 64 bits."""
 _SHRINKING = (Action.COMPRESS, Action.ARCHIVE)
@@ -56,7 +55,7 @@ def plan_rotation(listing: Iterable[Artifact], policy: RotationPolicy, condition
     artifacts = sorted(listing, key=itemgetter(0))  # the name
     columns = in_columns(artifacts)
     planner = _Planner(policy, conditions, columns)
-    total, allocated = _total_sizes(columns)
+    total, allocated = total_sizes(columns)
     for each, stretches in zip(policy.classes, planner.sorted.stretches, strict=True):
         planner.decide(each, stretches)
     planner.expire()
@@ -365,30 +364,3 @@ def _may_hold_compressed(each: ArtifactClass) -> bool:
 
 def _before(now_ns: int, days: float | None) -> int:
     return _NEVER_NS if days is None else now_ns - int(days * DAY_NS)
-
-
-def total_sizes(listing: Sequence[Artifact]) -> tuple[int, int]:
-    """Return (size, allocated) in bytes of all regular files, each inode counted once."""
-    return _total_sizes(in_columns(listing))
-
-
-def _total_sizes(columns: Columns) -> tuple[int, int]:
-    linked = {}
-    size, allocated = sum(columns.sizes_bytes), sum(columns.allocated_bytes)
-    numbers = range(len(columns.artifacts))
-    odd = {
-        *compress(numbers, map(ne, columns.links, repeat(1))),
-        *compress(numbers, map(is_not, columns.kinds, repeat(_REGULAR))),
-    }
-    for artifact in (columns.artifacts[number] for number in sorted(odd)):
-        is_linked_file = artifact.kind in _FILES and artifact.links > 1
-        if is_linked_file:
-            linked[artifact.device, artifact.inode] = artifact
-        if is_linked_file or artifact.kind not in _FILES:
-            size -= artifact.size_bytes
-            allocated -= artifact.allocated_bytes
-    others = linked.values()
-    return (
-        size + sum(each.size_bytes for each in others),
-        allocated + sum(each.allocated_bytes for each in others),
-    )

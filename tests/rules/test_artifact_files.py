@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_causal.model.artifact import Artifact, FileKind
-from pytest_causal.rules.artifact_files import Columns, Stretch, ending_with, in_columns
+from pytest_causal.rules.artifact_files import Columns, Stretch, ending_with, in_columns, total_sizes
 
 
 def an_artifact(number: int) -> Artifact:
@@ -46,3 +46,21 @@ def test_endings_are_found_at_the_ends_only() -> None:
     assert ending_with(names, ".keep", ".tmp") == [0, 2, 3]
     assert ending_with(names, ".zst") == []
     assert ending_with([], ".keep") == []
+
+
+def test_sizes_are_those_of_regular_files_each_inode_once() -> None:
+    def file(name: str, size_bytes: int, **fields: int | FileKind) -> Artifact:
+        given = Artifact(name, size_bytes, 4096, 0, 0o644, size_bytes, 1, 1, 0, FileKind.REGULAR)
+        return given._replace(**fields)  # type: ignore[arg-type] # fields of it
+
+    listing = [
+        file("a", 10),
+        file("b.zst", 200, kind=FileKind.FRAME),
+        file("c", 3000, links=2),
+        file("c too", 3000, links=2),
+        file("elsewhere", 3000, links=2, device=2),
+        file("d", 40_000, kind=FileKind.DIRECTORY, links=5),
+        file("e", 500_000, kind=FileKind.SYMLINK),
+    ]
+    assert total_sizes(in_columns(listing)) == (6210, 4 * 4096)
+    assert total_sizes(in_columns([])) == (0, 0)
