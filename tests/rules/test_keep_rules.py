@@ -97,6 +97,16 @@ def test_the_latest_run_comes_first_whatever_the_numbers_of_runs_before() -> Non
     assert set(kept(old + new, KeepRules(keep_latest=4))) == {"new/1", "new/2", "new/3", "old/509"}
 
 
+def test_a_run_is_as_new_as_the_newest_of_its_files_wherever_that_stands() -> None:
+    items = [
+        item("a/1", 1, days_old=1, run="a/0"),
+        item("b/9", 9, days_old=5, run="b/0"),
+        item("a/2", 2, days_old=9, run="a/0"),
+    ]
+    assert set(kept(items, KeepRules(keep_latest=1))) == {"a/2"}
+    assert set(kept(items[::-1], KeepRules(keep_latest=1))) == {"a/2"}
+
+
 def test_an_archive_counts_as_the_files_it_holds() -> None:
     items = [item("5", 5), item("archive", 4, members=3), item("1", 1)]
     assert set(kept(items, KeepRules(keep_latest=4))) == {"5", "archive"}

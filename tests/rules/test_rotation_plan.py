@@ -179,6 +179,7 @@ def test_members_stand_in_the_order_of_their_names_though_a_rule_keeps_one_of_th
     ]
 
 
+@pytest.mark.parametrize("patterns", [("*.log", "*.log.GZ"), ("*",), ("*.log*",)])
 @pytest.mark.parametrize(
     ("odd", "said_of_it"),
     [
@@ -190,12 +191,12 @@ def test_members_stand_in_the_order_of_their_names_though_a_rule_keeps_one_of_th
     ],
 )
 def test_one_file_of_a_run_that_is_unlike_the_others_has_a_fate_of_its_own(
-    odd: dict[str, Any], said_of_it: str
+    odd: dict[str, Any], said_of_it: str, patterns: tuple[str, ...]
 ) -> None:
     listing = [artifact(f"x/{number}.log", 9, size_bytes=3000) for number in range(1, 6)]
     listing[1] = listing[1]._replace(**odd)
     rules = KeepRules(keep_latest=0)
-    classes = (ArtifactClass(name="logs", patterns=("*.log", "*.log.GZ"), rules=rules),)
+    classes = (ArtifactClass(name="logs", patterns=patterns, rules=rules),)
     rotation = RotationPolicy(classes=classes, max_size_bytes=None, min_archive_files=3)
     fates = said(plan(listing, rotation))
     assert fates.pop(listing[1].name) == said_of_it
@@ -236,6 +237,14 @@ def test_a_file_that_does_not_shrink_is_not_tried_again_until_it_changes() -> No
     assert said(plan([file._replace(mtime_ns=file.mtime_ns - 1)], policy(), known)) == {
         "a.log": "compress old"
     }
+
+
+def test_a_small_file_that_does_not_shrink_does_not_go_into_the_archive_of_the_others() -> None:
+    listing = [artifact(f"x/{number}.log", 9, size_bytes=3000) for number in range(1, 6)]
+    known = CONDITIONS._replace(incompressible={"x/2.log": (3000, listing[1].mtime_ns)})
+    fates = said(plan(listing, policy(), known))
+    assert fates.pop("x/2.log") == "keep old does-not-shrink"
+    assert set(fates.values()) == {"archive old small"}
 
 
 def test_compressed_files_are_kept_and_have_their_time() -> None:
