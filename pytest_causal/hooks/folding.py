@@ -258,9 +258,7 @@ def _is_plain_pass(setup: dict[str, Any], call: dict[str, Any], teardown: dict[s
         and setup["outcome"] == call["outcome"] == teardown["outcome"] == "passed"
         and setup["location"] == call["location"] == teardown["location"]
         and setup.get("worker_id", "") == call.get("worker_id", "") == teardown.get("worker_id", "")
-        and "wasxfail" not in setup
         and "wasxfail" not in call
-        and "wasxfail" not in teardown
         and ATTRIBUTE not in setup
         and ATTRIBUTE not in call
         and ATTRIBUTE not in teardown

@@ -453,6 +453,48 @@ passing: st.SearchStrategy[list[Told]] = st.tuples(
 ).map(lambda place: [(place[0], when, "passed", place[1], {}) for when in ("setup", "call", "teardown")])
 
 
+@pytest.mark.parametrize("number", [0, 1, 2], ids=["setup", "call", "teardown"])
+@pytest.mark.parametrize("end", [0, 1, 2])
+@pytest.mark.parametrize("begin", [0, 1, 2])
+def test_one_thing_that_is_unlike_a_pass_is_seen_in_reports_that_are_folded_together(
+    begin: int, end: int, number: int
+) -> None:
+    place = ("f::a", "gw0")
+    whole: list[tuple[Any, ...]] = [
+        (place[0], when, "passed", place[1], {}) for when in ("setup", "call", "teardown")
+    ]
+    other = [("f::b", when, outcome, *rest) for _, when, outcome, *rest in whole]
+    changes: list[tuple[int, Any]] = [
+        *((0, nodeid) for nodeid in ("f::b", "f::c")),
+        *((1, when) for when in ("setup", "call", "teardown", "???")),
+        *((2, outcome) for outcome in ("failed", "skipped", "rerun")),
+        *((3, worker) for worker in ("", "gw1")),
+        *((4, more) for more in ({"wasxfail": "why"}, {ATTRIBUTE: '{"scenario":"s","raised":"E"}'})),
+    ]
+    changes += [(4, {"context": "sub"})] if number == 1 else []  # a subtest is one of the call, always
+    for field, value in changes:
+        told = [[*each] for each in whole]
+        told[number][field] = value
+        before, after = (([], whole[:1], other)[begin], ([], whole[2:], whole)[end])
+        reports = [
+            report(nodeid, when, outcome, worker=worker, **more)
+            for nodeid, when, outcome, worker, more in (*before, *told, *after)
+        ]
+        alone, together = folding(), folding()
+        one_by_one = [run for each in reports if (run := alone.add(each)) is not None]
+        assert feed(together, *reports) == one_by_one, (field, value)
+        selected = [("", "f::a"), ("", "f::b"), ("gw0", "f::c")]
+        assert [(run.nodeid, run.cause) for run in together.missing(selected)] == [
+            (run.nodeid, run.cause) for run in alone.missing(selected)
+        ]
+
+
+def test_a_report_without_a_start_began_when_it_was_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_causal.clock.now_us", lambda: 42)
+    reports = [report("f::a", when, start=0.0) for when in ("setup", "call", "teardown")]
+    assert only(*reports).started_us == 42
+
+
 @given(told=st.lists(passing | wild.map(lambda one: [one]), max_size=20), sizes=st.lists(st.integers(1, 9)))
 def test_reports_that_are_folded_together_are_the_runs_that_they_are_one_by_one(told, sizes) -> None:
     reports = [
