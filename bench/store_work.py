@@ -35,6 +35,8 @@ class Cost(TypedDict):
 
 
 DAY_US = 86_400_000_000
+SHOWN = 10
+"""So many scenarios a session without ``-v`` has to show."""
 FAILURE_EVERY = 211
 """One run in so many fails: other scenarios in each session."""
 
@@ -88,7 +90,7 @@ def record(location: str, scenarios: int) -> Cost:
     recording.start()
     for run in runs:
         recording.add(run)
-    _, judgements = recording.conclude(finished(started_us), Criteria(), [])
+    _, judgements = recording.conclude(finished(started_us), Criteria(), [], show=SHOWN)
     recording.close()
     return meter.read(count=sum(judgements.counts.values()))
 
