@@ -197,7 +197,7 @@ def _fold_alike(
             judged = Judged(evidence.scenario_id, evidence, bench.criteria, decision, verdict_before)
             conclusion.put_alike(key, evidence._replace(verdict=decision.verdict), last_runs_us)
             judgements.add_alike(judged, last_runs_us)
-            done |= last_runs_us.keys()
+            done.update(last_runs_us)  # in place: |= with the keys of a mapping would copy the set
     return done
 
 

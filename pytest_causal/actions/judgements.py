@@ -46,10 +46,8 @@ class Judgements:
         if self._limit is not None and self.is_pressing(judged):
             self._pressing.append(judged)
             return
-        weight = importance(
-            judged.decision.verdict, is_newly_flaky=self.is_newly_flaky(judged), is_changed=judged.is_changed
-        )
-        if self._bar is not None and weight >= self._bar:
+        weight = self._weight(judged)
+        if self._is_over_the_bar(weight):
             return
         self._kept.append((weight, judged.scenario_id, judged))
         if self._limit is not None and len(self._kept) > 2 * self._limit + 100:
@@ -59,11 +57,22 @@ class Judgements:
     def add_alike(self, judged: Judged, last_runs_us: Mapping[int, int]) -> None:
         """Take what holds of many scenarios, by id, that differ from one another only in when they last ran."""
         limit = None if self.is_pressing(judged) else self._limit
+        if limit is not None and self._is_over_the_bar(self._weight(judged)):
+            limit = 0  # they weigh the same, and none of them would be kept
         seen = list(last_runs_us)[:limit]
         for id_ in seen:
             evidence = judged.evidence._replace(scenario_id=id_, last_run_us=last_runs_us[id_])
             self.add(judged._replace(scenario_id=id_, evidence=evidence))
         self.counts[judged.decision.verdict] += len(last_runs_us) - len(seen)
+
+    def _weight(self, judged: Judged) -> Importance:
+        return importance(
+            judged.decision.verdict, is_newly_flaky=self.is_newly_flaky(judged), is_changed=judged.is_changed
+        )
+
+    def _is_over_the_bar(self, weight: Importance) -> bool:
+        """Whether enough that matters as much or more is kept already."""
+        return self._bar is not None and weight >= self._bar
 
     def shown(self) -> list[Judged]:
         """Return the scenarios that were kept."""

@@ -94,6 +94,20 @@ def weight(judgements: Judgements, each: Judged) -> tuple[int, int, bool]:
     )
 
 
+@given(plan=plans, sizes=st.lists(st.integers(1, 40), min_size=1), limit=st.none() | st.integers(0, 5))
+def test_what_holds_of_many_is_taken_as_if_it_were_added_for_each(plan, sizes, limit) -> None:
+    together, alone = Judgements(SESSION, limit), Judgements(SESSION, limit)
+    number = 0
+    for place, (*facts, since) in enumerate(plan[:40]):
+        ids = range(number, number := number + sizes[place % len(sizes)])
+        together.add_alike(judged(ids[0], *facts, flaky_since=since), {id_: 10 * id_ for id_ in ids})
+        for id_ in ids:
+            one = judged(id_, *facts, flaky_since=since)
+            alone.add(one._replace(evidence=one.evidence._replace(last_run_us=10 * id_)))
+    assert together.counts == alone.counts
+    assert sorted(together.shown()) == sorted(alone.shown())
+
+
 def test_memory_does_not_grow_with_the_suite() -> None:
     judgements = Judgements(SESSION, limit=5)
     for number in range(5_000):
