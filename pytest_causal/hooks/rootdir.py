@@ -67,7 +67,8 @@ def unread_settings(config: pytest.Config, root: Path) -> list[str]:
     """Return what to tell a person of files of settings beside the tests that lie below the root; nobody reads them."""
     here = config.invocation_params.dir
     places = [Path(os.path.normpath(here / str(each).partition("::")[0])) for each in config.args]
-    folders = {here, *(each if each.is_dir() else each.parent for each in places)}
+    # Not Path.is_dir, which raises for a name that is too long or may not be looked at: that is for pytest to tell.
+    folders = {here, *(each if os.path.isdir(each) else each.parent for each in places)}
     found = [unread_config(root, each) for each in folders]
     return sorted({str(each) for each in found if each is not None})
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_causal.hooks.rootdir import Root, settle_root
+from pytest_causal.hooks.rootdir import Root, settle_root, unread_settings
 from pytest_causal.settings.table import SETTINGS, Kind
 
 
@@ -53,6 +53,13 @@ def test_a_moved_root_is_found_again_and_told(tmp_path: Path) -> None:
     assert f"write --causal-store={store} as one word" in root.warning
     assert str(tmp_path) in root.warning
     assert "\n" not in root.warning
+
+
+@pytest.mark.parametrize("word", ["n" * 300, "\0", "nowhere/test_it.py::test_it[a/b]", "-", ""])
+def test_words_that_name_no_test_are_left_for_pytest_to_tell(tmp_path: Path, word: str) -> None:
+    config = configured(here=tmp_path, root=tmp_path)
+    config.args = [word]
+    assert unread_settings(config, tmp_path) == []
 
 
 def test_the_root_is_the_nearest_folder_that_configures_pytest(tmp_path: Path) -> None:
