@@ -20,7 +20,7 @@ from pytest_causal.actions.recording import Recording
 from pytest_causal.model.evidence import Criteria
 from pytest_causal.model.run import Outcome, Run
 from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState
-from pytest_causal.rules.eligibility import decide_eligibility
+from pytest_causal.rules.eligibility import Judge
 from pytest_causal.store.liveness import process_identity
 from pytest_causal.store.opening import open_store
 
@@ -98,12 +98,9 @@ def record(location: str, scenarios: int) -> Cost:
 def decide(location: str) -> Cost:
     """Give the verdict on every scenario, from the running states of a store that is open."""
     store = open_store(location, readonly=True)
-    criteria, now_us = Criteria(), clock.now_us()
+    judge = Judge(Criteria(), clock.now_us())
     meter = Meter()
-    verdicts = Counter(
-        decide_eligibility(state, criteria, now_us).verdict
-        for state in store.all_evidence(criteria.state_key)
-    )
+    verdicts = Counter(judge.decide(state).verdict for state in store.all_evidence(judge.criteria.state_key))
     cost = meter.read(count=verdicts.total())
     store.close()
     return cost

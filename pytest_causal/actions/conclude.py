@@ -20,7 +20,7 @@ from pytest_causal.actions.judgements import Judged, Judgements
 from pytest_causal.model.evidence import Criteria, Decision, Evidence, Tally, Verdict
 from pytest_causal.model.run import NO_READS
 from pytest_causal.model.session import SessionEnding, SessionState
-from pytest_causal.rules.eligibility import decide_eligibility, fold
+from pytest_causal.rules.eligibility import Judge, fold
 from pytest_causal.rules.evidence_union import combine
 from pytest_causal.rules.session_health import diagnose
 
@@ -127,7 +127,7 @@ class _Bench:
         self.criteria = criteria
         self._is_valid = is_valid
         self._is_mixed = is_mixed
-        self._now_us = now_us
+        self._judge = Judge(criteria, now_us)
         self._known: dict[object, tuple[Evidence, Decision]] = {}
 
     def bring_forward(self, old: Evidence | None, tally: Tally) -> tuple[Evidence, Decision]:
@@ -156,13 +156,13 @@ class _Bench:
         evidence, decision = states[0]
         if len(states) > 1 or len(before) > 1 or (before and before[0].reads_id != evidence.reads_id):
             evidence = self._united([state for state, _ in states], before)
-            decision = decide_eligibility(evidence, self.criteria, self._now_us)
+            decision = self._judge.decide(evidence)
         verdict_before = max(before, key=_last_order).verdict if before else None
         return Judged(evidence.scenario_id, evidence, self.criteria, decision, verdict_before)
 
     def judged_alone(self, state: Evidence) -> tuple[Evidence, Decision]:
         """Return a state with the decision on it."""
-        return state, decide_eligibility(state, self.criteria, self._now_us)
+        return state, self._judge.decide(state)
 
     def _computed(self, old: Evidence | None, tally: Tally) -> tuple[Evidence, Decision]:
         return self.judged_alone(fold(old or _fresh(tally), tally, self.criteria))
@@ -180,11 +180,12 @@ def _fold_alike(
     key = bench.criteria.state_key
     redo = conclusion.overlapping_scenarios().union(besides)
     done: set[int] = set()
+    written: list[tuple[Evidence, Mapping[int, int]]] = []
     for tally, old, last_runs_us in conclusion.alike(key):
         if not tally.may_vouch:
             break
         if old is None:
-            redo |= conclusion.scenarios_without_state(key)
+            redo |= conclusion.scenarios_without_state(key, last_runs_us)
         elif tally.order <= old.last_order:
             continue
         if not tally.runs:  # what says nothing leaves the time of each one's last run alone
@@ -195,9 +196,10 @@ def _fold_alike(
             evidence, decision = bench.bring_forward(old, tally)
             verdict_before = old.verdict if old is not None else None
             judged = Judged(evidence.scenario_id, evidence, bench.criteria, decision, verdict_before)
-            conclusion.put_alike(key, evidence._replace(verdict=decision.verdict), last_runs_us)
+            written.append((evidence._replace(verdict=decision.verdict), last_runs_us))
             judgements.add_alike(judged, last_runs_us)
             done.update(last_runs_us)  # in place: |= with the keys of a mapping would copy the set
+    conclusion.put_alike(key, written)
     return done
 
 
@@ -205,7 +207,9 @@ def _fold_group(conclusion: Conclusion, bench: _Bench, tallies: Sequence[Tally])
     """Fold what one set of criteria is for, a chunk at a time, because a suite may be large."""
     if not tallies:
         return
-    redo = conclusion.overlapping_scenarios() | conclusion.scenarios_without_state(bench.criteria.state_key)
+    key = bench.criteria.state_key
+    redo = conclusion.overlapping_scenarios()
+    redo |= conclusion.scenarios_without_state(key, {tally.scenario_id for tally in tallies})
     start = 0
     while start < len(tallies):
         end = start + _CHUNK

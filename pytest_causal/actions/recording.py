@@ -7,7 +7,7 @@ one is set aside and a new one begun. None of this reaches the person's run: wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_causal import clock
@@ -75,9 +75,10 @@ class Recording:
         if len(self._pending) >= BATCH_RUNS:
             self.flush()
 
-    def flush_if_due(self) -> None:
-        """Commit what waits if it has waited long enough."""
-        if clock.monotonic_seconds() >= self.flush_at_seconds:
+    def add_all(self, runs: Iterable[Run]) -> None:
+        """Take whole runs as they come, a batch or so of them; commit what waits when that is a batch or due."""
+        self._pending.extend(runs)
+        if len(self._pending) >= BATCH_RUNS or clock.monotonic_seconds() >= self.flush_at_seconds:
             self.flush()
 
     def flush(self) -> None:

@@ -10,7 +10,7 @@ from pytest_causal.actions.conclude import fold_units
 from pytest_causal.actions.validity import validity
 from pytest_causal.model.evidence import Criteria, Evidence
 from pytest_causal.model.status import ScenarioStatus
-from pytest_causal.rules.eligibility import decide_eligibility
+from pytest_causal.rules.eligibility import Judge
 from pytest_causal.rules.evidence_union import combine
 from pytest_causal.rules.renames import Suggestion, suggest_renames
 from pytest_causal.store.interface import HistoryStore, Scenario
@@ -45,6 +45,7 @@ def scenario_statuses(
     streams = _streams(store, scenarios, general)
     is_valid = validity(store, lambda: policy)
     commits = _commits(store)
+    judges = {criteria: Judge(criteria, now_us) for criteria in set(streams.criteria.values())}
     statuses = []
     for scenario in scenarios:
         criteria, states = streams.criteria[scenario.id], streams.states.get(scenario.id, ())
@@ -56,7 +57,7 @@ def scenario_statuses(
                 tags=scenario.declaration.tags,
                 evidence=evidence,
                 criteria=criteria,
-                decision=decide_eligibility(evidence, criteria, now_us),
+                decision=judges[criteria].decide(evidence),
                 runs_under_other_policies=sum(state.runs for state in states if not is_valid(state.reads_id)),
                 flaky_since_commit=commits(evidence.flaky_since) if evidence.flaky_since else "",
                 is_recomputed=scenario.id in streams.recomputed,

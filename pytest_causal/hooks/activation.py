@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_causal.errors import CausalError
+from pytest_causal.hooks.attachment import attach_at_once, attach_later
 from pytest_causal.hooks.configuration import run_policy, run_settings
 from pytest_causal.hooks.notes import NoteTaker, register_note_taker
 from pytest_causal.hooks.rootdir import Root, settle_root, unread_settings
@@ -64,6 +65,7 @@ def _activate_worker(config: pytest.Config) -> None:
     taker = NoteTaker(infrastructure_errors=carried["infrastructure_errors"], default_policy=policy)
     _declare_reads(taker, carried["reads_of_rules"])
     register_note_taker(config, taker)
+    attach_at_once(config, taker)
     config.pluginmanager.register(WorkerEnd(taker), "causal-worker-end")
     _load_plugins(config, carried["plugins"])
     if carried["shadows"]:
@@ -101,6 +103,7 @@ def _activate_recorder(
     folding = make_folding(_cleaner(settings), prefix=root.prefix, strips_groups=strips_groups)
     recorder = Recorder(recording, folding, taker, settings, policy)
     register_note_taker(config, taker)
+    attach_later(config, taker)
     manager = config.pluginmanager
     manager.register(recorder, "causal-recorder")
     reporter = Reporter(recorder, f"causal: recording to {terminal(settings.store)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from pytest_causal import clock
@@ -18,6 +19,8 @@ Key = tuple[str, str]
 
 _SUPERSEDED = frozenset({"rerun", "retried"})
 _PHASES = {"setup": Phase.SETUP, "call": Phase.CALL, "teardown": Phase.TEARDOWN}
+_says = itemgetter("when", "outcome")
+_PASSED_SETUP, _PASSED_CALL, _PASSED_TEARDOWN = ((when, "passed") for when in _PHASES)
 _DECIDED = frozenset({Outcome.FAILED, Outcome.ERROR})
 _STRICT_XPASS = "[XPASS(strict)] "
 
@@ -147,7 +150,7 @@ class Folding:
         """
         if len(reports) < len(_PHASES) or self._attempts:
             return None
-        setup, call, teardown = vars(reports[0]), vars(reports[1]), vars(reports[2])  # dicts, as in add
+        setup, call, teardown = reports[0].__dict__, reports[1].__dict__, reports[2].__dict__  # as in add
         if not _is_plain_pass(setup, call, teardown):
             return None
         worker = setup.get("worker_id", "")
@@ -252,10 +255,9 @@ def _is_plain_pass(setup: dict[str, Any], call: dict[str, Any], teardown: dict[s
     They are of one if they lie at one place: the tests of a worker do not interleave, and a node id takes a call.
     """
     return (
-        setup["when"] == "setup"
-        and call["when"] == "call"
-        and teardown["when"] == "teardown"
-        and setup["outcome"] == call["outcome"] == teardown["outcome"] == "passed"
+        _says(setup) == _PASSED_SETUP
+        and _says(call) == _PASSED_CALL
+        and _says(teardown) == _PASSED_TEARDOWN
         and setup["location"] == call["location"] == teardown["location"]
         and setup.get("worker_id", "") == call.get("worker_id", "") == teardown.get("worker_id", "")
         and "wasxfail" not in call

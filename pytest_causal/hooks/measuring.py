@@ -29,6 +29,7 @@ class Measuring:
         taker = note_taker(session.config)
         if taker is not None and session.config.hook.pytest_causal_metrics.get_hookimpls():
             taker.measure = self.measure
+            taker.announce()
 
     def measure(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """Ask once a run: when its call has ended, or its set-up failed."""

@@ -2,14 +2,13 @@
 
 Notes are taken in the process that runs the test (a plain session or an xdist worker) and ride on its reports as
 one JSON string, the only shape that every transport and every other reporter can carry. A test that notes nothing
-adds nothing to its reports.
+adds nothing to its reports. When they are attached is the business of :mod:`pytest_causal.hooks.attachment`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,13 +39,17 @@ class Mark(NamedTuple):
 class ItemNotes:
     """What one test noted so far, in the process that runs it."""
 
-    def __init__(self, mark: Mark | None = None) -> None:
-        self.mark = mark
-        self.declared = mark.reads if mark is not None else ()
+    def __init__(self) -> None:
+        self.mark: Mark | None = None
+        self.declared: tuple[str, ...] = ()
         """The paths that the marker, or a rule of promotion, says the test reads."""
         self.metrics: dict[str, Metric] = {}
         self.dropped = 0
         self.policy: PolicyMapping | None = None
+
+    def take(self, mark: Mark) -> None:
+        """Keep what the test's marker declares."""
+        self.mark, self.declared = mark, mark.reads
 
     def add_metric(self, name: str, value: object) -> None:
         """Keep a number under a name; the last one given counts. Safe from threads."""
@@ -73,7 +76,7 @@ NO_NOTES = Notes()
 
 
 class NoteTaker(Edge):
-    """Attaches notes to reports. Registered in each process that runs tests."""
+    """Takes notes, and says what a report carries of them. Registered in each process that runs tests."""
 
     def __init__(self, *, infrastructure_errors: Sequence[str], default_policy: PolicyMapping | None) -> None:
         super().__init__()
@@ -85,6 +88,8 @@ class NoteTaker(Edge):
         """Notes what rules of promotion declare that tests read, where any rule does."""
         self.measure: Callable[[pytest.Item, pytest.TestReport], None] | None = None
         """What other plugins' hooks have to add to the notes of a run, where there are any."""
+        self.on_note: Callable[[], None] | None = None
+        """Called when a test is the first to have something to say beside what it raised."""
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -99,29 +104,21 @@ class NoteTaker(Edge):
                         _session_policy(config).check_paths(mark.reads)
                     except CausalError as error:
                         raise _wrong_mark(item.nodeid, f"reads: {error}") from error
-                item.stash[item_notes_key] = ItemNotes(mark=mark)
+                notes_of(item).take(mark)
                 self.declarations[mark.declaration.scenario] = mark.declaration
                 self.scenario_of[item.nodeid] = mark.declaration.scenario
         if self.declare is not None:
             self.declare(items)
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Attach the notes to the report that closes a run, to one that tells of a failure, and to the first."""
-        # Three times a test: a stash asked to get what it has not raises inside, which takes three times as long.
-        if call.excinfo is None and self.measure is None and item_notes_key not in item.stash:
-            return (yield)
-        noted = item.stash.get(item_notes_key, None)
-        # A report of a failure shows the test's arguments: that prints the policy, and is no read of the test's.
-        with noted.policy.unnoticed() if noted is not None and noted.policy is not None else nullcontext():
-            report = yield
-        self._attach(report, item, call)
-        return report
+    def announce(self) -> None:
+        """Say that reports carry more from now on than what tests raised."""
+        if self.on_note is not None:
+            self.on_note()
+            self.on_note = None
 
     @guarded
-    def _attach(self, report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    def attach(self, report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
+        """Attach the notes to the report that closes a run, to one that tells of a failure, and to the first."""
         if self.measure is not None:
             self.measure(item, report)
         noted = item.stash.get(item_notes_key, None)
@@ -185,7 +182,11 @@ def policy_for(request: pytest.FixtureRequest) -> Mapping[str, Any]:
 
 def notes_of(item: pytest.Item) -> ItemNotes:
     """Return the notes of a test, begun if need be."""
-    return item.stash.setdefault(item_notes_key, ItemNotes())
+    if item_notes_key not in item.stash:
+        item.stash[item_notes_key] = ItemNotes()
+        if (taker := note_taker(item.config)) is not None:
+            taker.announce()
+    return item.stash[item_notes_key]
 
 
 def read_mark(marker: pytest.Mark, nodeid: str) -> Mark:

@@ -84,8 +84,16 @@ class Recorder(Edge):
         """Keep a report until some can be folded together: this is called three times a test."""
         reports = self._reports
         reports.append(report)
-        if len(reports) >= BATCH_REPORTS or _monotonic_seconds() >= self.recording.flush_at_seconds:
-            self._fold()
+        if len(reports) >= BATCH_REPORTS or (
+            report.when == "teardown" and _monotonic_seconds() >= self.recording.flush_at_seconds
+        ):
+            # What a failed test raised may be attached to its report only after this.
+            newest = reports.pop() if report.outcome == "failed" else None
+            try:
+                self._fold()
+            finally:
+                if newest is not None:
+                    reports.append(newest)
 
     def _fold(self) -> None:
         """Record the runs that the reports so far complete."""
@@ -95,9 +103,7 @@ class Recorder(Edge):
 
     @guarded
     def _record(self) -> None:
-        for run in self._folding.fold(self._reports):
-            self.recording.add(run)
-        self.recording.flush_if_due()
+        self.recording.add_all(self._folding.fold(self._reports))
 
     @guarded
     def pytest_keyboard_interrupt(self) -> None:

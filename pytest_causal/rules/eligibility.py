@@ -26,6 +26,7 @@ _CLOCK_TOLERANCE_US = _DAY_US
 """Evidence dated further ahead than this comes from a clock that jumped, and would otherwise stay fresh for ever."""
 
 _PASSED, _FAILED = 1, 2
+_LAST_RUN = Evidence._fields.index("last_run_us")
 
 
 def fold(evidence: Evidence, tally: Tally, criteria: Criteria) -> Evidence:
@@ -94,6 +95,29 @@ def decide_eligibility(evidence: Evidence, criteria: Criteria, now_us: int) -> D
     for_it = e_value(evidence.wealth)
     verdict, reasons = _verdict(evidence, criteria, now_us, for_it)
     return Decision(verdict, reasons, for_it)
+
+
+class Judge:
+    """Gives the verdicts of :func:`decide_eligibility` on many states, under one set of criteria and at one time.
+
+    Most scenarios of a suite have the same history but for their names: what was decided once is remembered by all
+    that a verdict hangs on.
+    """
+
+    def __init__(self, criteria: Criteria, now_us: int) -> None:
+        self.criteria = criteria
+        self._now_us = now_us
+        self._ages_us = _fresh_ages_us(criteria)
+        self._known: dict[object, Decision] = {}
+
+    def decide(self, evidence: Evidence) -> Decision:
+        """Return the verdict on a state. Raises ValueError as :func:`decide_eligibility` does."""
+        least_us, most_us = self._ages_us
+        history = evidence[2:_LAST_RUN], least_us <= self._now_us - evidence.last_run_us <= most_us
+        known = self._known.get(history)
+        if known is None:
+            known = self._known[history] = decide_eligibility(evidence, self.criteria, self._now_us)
+        return known
 
 
 def _verdict(
@@ -209,9 +233,15 @@ def _unmet(evidence: Evidence, criteria: Criteria, now_us: int) -> list[Reason]:
         unmet.append(Reason.FAILURE_RATE)
     if evidence.last_badness > 0.0:
         unmet.append(Reason.NEWEST_FAILED)
-    if not -_CLOCK_TOLERANCE_US <= now_us - evidence.last_run_us <= criteria.max_age_days * _DAY_US:
+    least_us, most_us = _fresh_ages_us(criteria)
+    if not least_us <= now_us - evidence.last_run_us <= most_us:
         unmet.append(Reason.STALE)
     return unmet
+
+
+def _fresh_ages_us(criteria: Criteria) -> tuple[int, float]:
+    """Return the least and the greatest age of a last run that is not stale, in microseconds."""
+    return -_CLOCK_TOLERANCE_US, criteria.max_age_days * _DAY_US
 
 
 def _at_least(amount: float) -> int:

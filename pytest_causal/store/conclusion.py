@@ -11,9 +11,18 @@ from pytest_causal.model.run import NO_READS
 from pytest_causal.store.database import Row
 from pytest_causal.store.identities import Identities
 from pytest_causal.store.presence import NOBODY, presence
-from pytest_causal.store.rows import STATE_BYTES, evidence_from, evidence_row, history_of, packed_states
+from pytest_causal.store.rows import (
+    SELECT_EVIDENCE,
+    STATE_BYTES,
+    around_last_run,
+    evidence_from,
+    evidence_in,
+    evidence_row,
+    history_of,
+    pack_time,
+)
 from pytest_causal.store.signals import add_session
-from pytest_causal.store.units import CountedSession, UnitCounter, find_counted
+from pytest_causal.store.units import UnitCounter, find_counted
 
 _OVERLAPPING = """
     SELECT DISTINCT coalesce(scenarios.alias_of, scenarios.id)
@@ -24,14 +33,15 @@ _OVERLAPPING = """
     JOIN scenarios ON scenarios.id = runs.scenario_id
     WHERE mine.number = ?
 """
-_STATES = """
-    SELECT evidence.* FROM json_each(?) AS wanted
-    CROSS JOIN evidence ON evidence.criteria_id = ? AND evidence.scenario_id = wanted.value
-"""
+_WANTED = "scenario_id IN (SELECT value FROM json_each(?))"
+_STATES = f"{SELECT_EVIDENCE} WHERE criteria_id = ? AND {_WANTED}"
+_STATES_BETWEEN = f"{SELECT_EVIDENCE} WHERE criteria_id = ? AND scenario_id BETWEEN ? AND ?"
+_DENSE = 2
+"""A range of ids is read where at least one in so many is wanted: that takes two thirds of the time."""
 # A scenario is made with the session that makes it as the first to count for it. That holds once this is concluded; if
 # another is concluded before, it takes that place. To write all of them at the end cost 2 us a scenario more.
 _WITHOUT_STATE = """
-    SELECT scenarios.id FROM json_each(:present) AS present JOIN scenarios ON scenarios.id = present.value
+    SELECT scenarios.id FROM json_each(:among) AS among JOIN scenarios ON scenarios.id = among.value
     WHERE scenarios.first_concluded <> :session
       AND EXISTS (SELECT 1 FROM sessions WHERE number = scenarios.first_concluded AND ord IS NOT NULL)
       AND NOT EXISTS (
@@ -40,7 +50,7 @@ _WITHOUT_STATE = """
 """
 _COUNTED_FIRST = """
     UPDATE scenarios SET first_concluded = :session
-    WHERE id IN (SELECT value FROM json_each(:present)) AND (first_concluded IS NULL OR (
+    WHERE id IN (SELECT value FROM json_each(:among)) AND (first_concluded IS NULL OR (
         first_concluded <> :session
         AND NOT EXISTS (SELECT 1 FROM sessions WHERE number = first_concluded AND ord IS NOT NULL)
     ))
@@ -77,18 +87,31 @@ class SqliteLedger:
         criteria_id = self._criteria_id(criteria_key)
         self._connection.executemany(_PUT_STATE, [evidence_row(criteria_id, state) for state in states])
 
-    def put_alike(self, criteria_key: str, state: Evidence, last_runs_us: Mapping[int, int]) -> None:
-        """Write one running state for many scenarios, with the time at which each last ran, by id."""
-        criteria_id, _, reads_id, verdict, commit, session, _ = evidence_row(
-            self._criteria_id(criteria_key), state
-        )
-        common = {"criteria": criteria_id, "reads": reads_id, "verdict": verdict, "commit": commit}
-        common |= {"session": session, "size": STATE_BYTES}
-        ids = list(last_runs_us)
-        for start in range(0, len(ids), _CHUNK):
-            chunk = ids[start : start + _CHUNK]
-            states = packed_states(state, [last_runs_us[id_] for id_ in chunk])
-            self._connection.execute(_PUT_ALIKE, {**common, "ids": json.dumps(chunk), "states": states})
+    def put_alike(self, criteria_key: str, states: Iterable[tuple[Evidence, Mapping[int, int]]]) -> None:
+        """Write running states, each for many scenarios, with the time at which each last ran, by id."""
+        criteria_id = self._criteria_id(criteria_key)
+        # Those that share the other columns are written together, in the order of the table: scenarios of many
+        # histories lie all over it, and to go through it once for each history took twice as long.
+        shared: dict[Row, dict[int, tuple[bytes, bytes, Mapping[int, int]]]] = {}
+        for state, last_runs_us in states:
+            *_, reads_id, verdict, commit, session, packed = evidence_row(criteria_id, state)
+            group = (*around_last_run(packed), last_runs_us)
+            written = shared.setdefault((reads_id, verdict, commit, session), {})
+            written.update(dict.fromkeys(last_runs_us, group))
+        for (reads_id, verdict, commit, session), written in shared.items():
+            common = {"criteria": criteria_id, "reads": reads_id, "verdict": verdict, "commit": commit}
+            common |= {"session": session, "size": STATE_BYTES}
+            ids = sorted(written)
+            for start in range(0, len(ids), _CHUNK):
+                chunk = ids[start : start + _CHUNK]
+                packed = b"".join(
+                    [
+                        before + pack_time(last[id_]) + after
+                        for id_ in chunk
+                        for before, after, last in [written[id_]]
+                    ]
+                )
+                self._connection.execute(_PUT_ALIKE, {**common, "ids": json.dumps(chunk), "states": packed})
 
     def drop_evidence(self, criteria_key: str, scenario_ids: Iterable[int]) -> None:
         """Remove all running states of these scenarios under these criteria, before they are written anew."""
@@ -108,6 +131,7 @@ class SqliteConclusion(SqliteLedger):
         super().__init__(connection, identities)
         self._session = find_counted(connection, session)
         self._present = NOBODY
+        self._counted_before: set[int] = set()
         if found := self._session:
             self._present = presence(connection, session, found.first_run, found.last_run)
 
@@ -124,24 +148,36 @@ class SqliteConclusion(SqliteLedger):
         passed_us = self._present.passed_us
         if self._session is None or not passed_us:
             return []
+        groups: dict[Row, tuple[Row, dict[int, int]]] = {}
+        met: set[int] = set()
+        others: set[int] = set()
+        for row in self._states(criteria_key, passed_us.keys()):
+            started_us = passed_us.get(row[0])
+            if started_us is None:
+                continue
+            if row[1] != NO_READS:
+                others.add(row[0])  # its evidence is the union of several streams
+                continue
+            history = history_of(row)
+            group = groups.get(history)
+            if group is None:
+                group = groups[history] = (row, {})
+            group[1][row[0]] = started_us
+        for _, last_runs_us in groups.values():
+            met.update(last_runs_us)
+            for id_ in others.intersection(last_runs_us):
+                del last_runs_us[id_]
+        self._counted_before |= met
+        states: list[tuple[Evidence | None, dict[int, int]]] = [
+            (evidence_from(row), last_runs_us) for row, last_runs_us in groups.values() if last_runs_us
+        ]
+        if len(met | others) < len(passed_us):
+            new = {id_: us for id_, us in passed_us.items() if id_ not in met and id_ not in others}
+            states.insert(0, (None, new))
         pass_of = self._session.tally_of_pass
-        with_history: dict[Row, tuple[Row, dict[int, int]]] = {}
-        met: dict[int, dict[int, int]] = {}
-        others = set()
-        for row in self._connection.execute(
-            _STATES, (json.dumps(list(passed_us)), self._criteria_id(criteria_key))
-        ):
-            if row[1] in met or row[2] != NO_READS:
-                others.add(row[1])  # its evidence is the union of several streams
-            met[row[1]] = with_history.setdefault(history_of(row), (row, {}))[1]
-        without_history: dict[int, int] = {}
-        for id_, started_us in passed_us.items():
-            if id_ not in others:
-                met.get(id_, without_history)[id_] = started_us
-        groups = [(evidence_from(row), last_runs) for row, last_runs in with_history.values() if last_runs]
-        states = [(None, without_history), *groups] if without_history else groups
         return [
-            Alike(pass_of(*next(iter(last_runs.items()))), state, last_runs) for state, last_runs in states
+            Alike(pass_of(*next(iter(last_runs_us.items()))), state, last_runs_us)
+            for state, last_runs_us in states
         ]
 
     def drop_unused(self, usual_key: str, other_keys: Mapping[int, Collection[str]]) -> None:
@@ -171,17 +207,17 @@ class SqliteConclusion(SqliteLedger):
 
     def evidence(self, criteria_key: str, scenario_ids: Iterable[int]) -> Iterator[Evidence]:
         """Yield all running states of these scenarios under these criteria."""
-        wanted = json.dumps(sorted(scenario_ids))
-        rows = self._connection.execute(_STATES, (wanted, self._criteria_id(criteria_key))).fetchall()
-        return map(evidence_from, rows)
+        wanted = set(scenario_ids)
+        rows = [row for row in self._states(criteria_key, wanted) if row[0] in wanted]
+        return evidence_in(rows)
 
-    def scenarios_without_state(self, criteria_key: str) -> frozenset[int]:
-        """Return scenarios of this session that have older concluded units but no state under these criteria."""
+    def scenarios_without_state(self, criteria_key: str, among: Iterable[int]) -> frozenset[int]:
+        """Return which of these scenarios have older concluded units but no state under these criteria."""
         if self._session is None:
             return frozenset()
-        place = self._place(self._session)
+        asked = {"session": self._session.number, "among": json.dumps(list(among))}
         found = self._connection.execute(
-            _WITHOUT_STATE, {**place, "criteria": self._criteria_id(criteria_key)}
+            _WITHOUT_STATE, {**asked, "criteria": self._criteria_id(criteria_key)}
         )
         return frozenset(id_ for (id_,) in found)
 
@@ -190,9 +226,19 @@ class SqliteConclusion(SqliteLedger):
         session = self._session
         if session is None:
             return
-        self._connection.execute(_COUNTED_FIRST, self._place(session))
+        # What had a running state was counted before, by a session that is concluded.
+        new = json.dumps(list(self._present.ids() - self._counted_before))
+        self._connection.execute(_COUNTED_FIRST, {"session": session.number, "among": new})
         if session.may_vouch:
             add_session(self._connection, session.number, session.first_run, session.last_run)
 
-    def _place(self, session: CountedSession) -> dict[str, object]:
-        return {"session": session.number, "present": json.dumps(list(self._present.ids()))}
+    def _states(self, criteria_key: str, scenario_ids: Collection[int]) -> Iterator[Row]:
+        """Yield the rows of running states of these scenarios, and maybe of others, by scenario then reads."""
+        criteria_id = self._criteria_id(criteria_key)
+        if scenario_ids:
+            first, last = min(scenario_ids), max(scenario_ids)
+            if last - first < _DENSE * len(scenario_ids):
+                yield from self._connection.execute(_STATES_BETWEEN, (criteria_id, first, last))
+            else:
+                wanted = json.dumps(sorted(scenario_ids))
+                yield from self._connection.execute(_STATES, (criteria_id, wanted))

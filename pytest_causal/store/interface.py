@@ -108,8 +108,8 @@ class Conclusion(Ledger, Protocol):
         ``other_keys`` are the keys in use, by scenario id, where these are not the usual one alone.
         """
 
-    def put_alike(self, criteria_key: str, state: Evidence, last_runs_us: Mapping[int, int]) -> None:
-        """Write one running state for many scenarios, with the time at which each last ran, by id."""
+    def put_alike(self, criteria_key: str, states: Iterable[tuple[Evidence, Mapping[int, int]]]) -> None:
+        """Write running states, each for many scenarios, with the time at which each last ran, by id."""
 
     def overlapping_scenarios(self) -> frozenset[int]:
         """Return scenarios of this session that another concluded session of the same key also ran."""
@@ -117,8 +117,8 @@ class Conclusion(Ledger, Protocol):
     def evidence(self, criteria_key: str, scenario_ids: Iterable[int]) -> Iterator[Evidence]:
         """Yield all running states of these scenarios under these criteria."""
 
-    def scenarios_without_state(self, criteria_key: str) -> frozenset[int]:
-        """Return scenarios of this session that have older concluded units but no state under these criteria."""
+    def scenarios_without_state(self, criteria_key: str, among: Iterable[int]) -> frozenset[int]:
+        """Return which of these, all of this session, have older concluded units but no state under these criteria."""
 
 
 class PromotionLedger(Protocol):

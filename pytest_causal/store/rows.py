@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pytest_causal.errors import DataError
@@ -21,8 +21,12 @@ _STATE = struct.Struct("<8I d 7d 5d QQqdq B2I")
 5 of ruin, two windows, the newest unit (its order, badness and last run), and what is known of flakiness (3)."""
 
 STATE_BYTES = _STATE.size
+SELECT_EVIDENCE = "SELECT scenario_id, reads_id, verdict, commit_seen, last_session, state FROM evidence"
+"""How rows of ``evidence`` are read: without the criteria, by which they are asked for."""
 _LAST_RUN = slice(struct.calcsize("<8I d 7d 5d QQqd"), struct.calcsize("<8I d 7d 5d QQqdq"))
-_pack_time = struct.Struct("<q").pack
+pack_time = struct.Struct("<q").pack
+_time_in = struct.Struct("<q").unpack_from
+_FIELD_LAST_RUN = Evidence._fields.index("last_run_us")
 
 
 def facts_row(facts: SessionFacts) -> dict[str, object]:
@@ -124,22 +128,20 @@ def evidence_row(criteria_id: int, state: Evidence) -> Row:
     return (*ids, state.verdict.value, to_stored(state.commit_seen), state.last_session, packed)
 
 
-def packed_states(state: Evidence, last_runs_us: Iterable[int]) -> bytes:
-    """Return the packed numbers of states that differ from one only in when they last ran, ``STATE_BYTES`` each."""
-    packed = evidence_row(0, state)[-1]
-    before, after = packed[: _LAST_RUN.start], packed[_LAST_RUN.stop :]
-    return b"".join([before + _pack_time(last_run_us) + after for last_run_us in last_runs_us])
+def around_last_run(packed: bytes) -> tuple[bytes, bytes]:
+    """Return what stands before and behind the time of the last run in the packed numbers of a state."""
+    return packed[: _LAST_RUN.start], packed[_LAST_RUN.stop :]
 
 
 def history_of(row: Row) -> Row:
-    """Return what of a row of ``evidence`` two scenarios have in common when they differ in name and time alone."""
-    packed = row[6]
-    return row[2], row[3], row[4], row[5], packed[: _LAST_RUN.start], packed[_LAST_RUN.stop :]
+    """Return what of a row of ``SELECT_EVIDENCE`` two scenarios share that differ in name and time alone."""
+    packed = row[5]
+    return row[1:5], packed[: _LAST_RUN.start], packed[_LAST_RUN.stop :]
 
 
 def evidence_from(row: Row) -> Evidence:
-    """Return the running state in a row of ``evidence``."""
-    _, scenario_id, reads_id, verdict, commit, session, packed = row
+    """Return the running state in a row of ``SELECT_EVIDENCE``."""
+    scenario_id, reads_id, verdict, commit, session, packed = row
     numbers = _STATE.unpack(packed)
     recent, recent_units, order, last_badness, last_run_us, marks, contradictions, flaky_since = numbers[21:]
     newest = (recent, recent_units, order, session, last_badness, last_run_us)
@@ -148,6 +150,27 @@ def evidence_from(row: Row) -> Evidence:
     return Evidence._make(
         (scenario_id, reads_id, *numbers[:9], *weights, *newest, *flakiness, _VERDICTS[verdict])
     )
+
+
+def evidence_in(rows: Iterable[Row]) -> Iterator[Evidence]:
+    """Yield the running states in rows of ``SELECT_EVIDENCE``.
+
+    What scenarios have in common is unpacked once: most of a suite differ in name and time alone, and to unpack all of
+    each takes twice as long.
+    """
+    known: dict[Row, tuple[Row, Row]] = {}
+    new, time_in = tuple.__new__, _time_in  # what Evidence._make calls as well, to count the fields
+    for row in rows:
+        history = history_of(row)
+        alike = known.get(history)
+        if alike is None:
+            state = evidence_from(row)
+            known[history] = state[2:_FIELD_LAST_RUN], state[_FIELD_LAST_RUN + 1 :]
+            yield state
+        else:
+            before, after = alike
+            last_run = time_in(row[5], _LAST_RUN.start)
+            yield new(Evidence, (row[0], row[1], *before, *last_run, *after))
 
 
 def metric_value(metric: Metric) -> float | None:

@@ -21,7 +21,7 @@ from pytest_causal.store.database import translated
 from pytest_causal.store.identities import Identities
 from pytest_causal.store.location import examine
 from pytest_causal.store.quarantine import holding, set_aside
-from pytest_causal.store.rows import evidence_from
+from pytest_causal.store.rows import SELECT_EVIDENCE, evidence_in
 from pytest_causal.store.sqlite_opening import Opened
 from pytest_causal.store.units import UnitCounter
 
@@ -34,16 +34,11 @@ if TYPE_CHECKING:
     from pytest_causal.store.signals import Standings
 
 _STAMP = "UPDATE origin SET writes = writes + 1"
-_EVIDENCE = "SELECT * FROM evidence ORDER BY scenario_id, reads_id, criteria_id"
-_EVIDENCE_UNDER = """
-    SELECT * FROM evidence WHERE criteria_id = (SELECT id FROM criteria WHERE name = ?) ORDER BY scenario_id, reads_id
-"""
-_EVIDENCE_OF = """
-    SELECT evidence.* FROM json_each(?) AS wanted
-    CROSS JOIN evidence ON evidence.criteria_id = (SELECT id FROM criteria WHERE name = ?)
-      AND evidence.scenario_id = wanted.value
-    ORDER BY evidence.scenario_id, evidence.reads_id
-"""
+_EVIDENCE = f"{SELECT_EVIDENCE} ORDER BY scenario_id, reads_id, criteria_id"
+_UNDER = "criteria_id = (SELECT id FROM criteria WHERE name = ?)"
+_EVIDENCE_UNDER = f"{SELECT_EVIDENCE} WHERE {_UNDER} ORDER BY scenario_id, reads_id"
+_OF = "scenario_id IN (SELECT value FROM json_each(?))"
+_EVIDENCE_OF = f"{SELECT_EVIDENCE} WHERE {_UNDER} AND {_OF} ORDER BY scenario_id, reads_id"
 
 
 class SqliteStore:
@@ -149,12 +144,12 @@ class SqliteStore:
             rows = self._database.fetch(_EVIDENCE)
         else:
             rows = self._database.fetch(_EVIDENCE_UNDER, (criteria_key,))
-        return map(evidence_from, rows)
+        return evidence_in(rows)
 
     def evidence(self, criteria_key: str, scenario_ids: Iterable[int]) -> list[Evidence]:
         """Return all running states of these scenarios under these criteria, by scenario then reads."""
         wanted = json.dumps(sorted(scenario_ids))
-        return [evidence_from(row) for row in self._database.fetch(_EVIDENCE_OF, (wanted, criteria_key))]
+        return list(evidence_in(self._database.fetch(_EVIDENCE_OF, (criteria_key, wanted))))
 
     def units(self, scenario_ids: Iterable[int], *, after_order: int = 0) -> Iterator[Tally]:
         """Yield, from the runs, every unit of these scenarios in history order, as :meth:`Ledger.units` does.

@@ -172,6 +172,17 @@ def test_a_run_that_fails_before_it_reads_counts_against_its_scenario(history) -
     assert judged.evidence.units == 32
 
 
+def test_a_plain_pass_is_judged_with_what_its_scenario_did_when_it_read(history) -> None:
+    history.is_valid = lambda reads_id: True  # all that was read is still in force
+    first = history.session({"a": "p", "b": "p"})["a"]
+    for _ in range(30):
+        history.session({"a": "p"}, reads=(Read(path="limit", value="30"),))
+    judged = history.session({"a": "p", "b": "p"})
+    assert first.decision.verdict is Verdict.NOT_YET
+    assert (judged["a"].evidence.units, judged["a"].decision.verdict) == (32, Verdict.ELIGIBLE)
+    assert (judged["b"].evidence.units, judged["b"].decision.verdict) == (2, Verdict.NOT_YET)
+
+
 def test_shards_of_one_key_are_one_unit(history) -> None:
     history.session({"a": "pp", "b": "p"}, key="ci:1")
     judged = history.session({"a": "pf", "c": "p"}, key="ci:1")
@@ -215,6 +226,27 @@ def test_the_running_state_equals_the_state_recomputed_from_the_runs(history_of,
         again = recomputed(history)
     assert {place: unjudged(state) for place, state in running.items()} == {
         place: unjudged(state) for place, state in again.items()
+    }
+
+
+@pytest.mark.parametrize("ran", ["al", "abd", "abdl", "c", "abcdefghijkl", "bz"])
+def test_scenarios_that_a_session_did_not_run_are_left_alone(history, ran) -> None:
+    """Whether it ran few of those that there are, or nearly all, or new ones besides."""
+    store = history.store
+    everybody = "abcdefghijkl"
+    history.session(dict.fromkeys(everybody, "p"))
+    history.session({**dict.fromkeys(everybody, "p"), "c": "f", "k": "f"})
+    ids = {scenario.name: scenario.id for scenario in store.scenarios()}
+    before = {state.scenario_id: state for state in store.all_evidence()}
+    history.session(dict.fromkeys(ran, "p"))
+    after = {state.scenario_id: state for state in store.all_evidence()}
+    changed = {name for name, id_ in ids.items() if before[id_] != after[id_]}
+    assert changed == set(ran) & set(everybody)
+    assert {state.units for id_, state in after.items() if id_ not in before} == (
+        {1} if "z" in ran else set()
+    )
+    assert {place: unjudged(state) for place, state in recomputed(history).items()} == {
+        (state.scenario_id, state.reads_id): unjudged(state) for state in after.values()
     }
 
 

@@ -112,15 +112,12 @@ def test_a_run_waits_for_others_only_so_long(record, path, ticker) -> None:
     recording = record()
     recording.add(run(1))
     ticker.seconds += BATCH_SECONDS * 0.9
-    recording.add(run(2))
-    recording.flush_if_due()
+    recording.add_all([run(2)])
     assert ask(path) == 0
     ticker.seconds += BATCH_SECONDS * 0.2
-    recording.add(run(3))
-    recording.flush_if_due()
+    recording.add_all([run(3)])
     assert ask(path) == 3
-    recording.add(run(4))
-    recording.flush_if_due()
+    recording.add_all([run(4)])
     assert ask(path) == 3, "the wait begins anew with each commit"
 
 
@@ -134,9 +131,8 @@ def test_p32_ten_thousand_runs_take_one_transaction_a_batch(
     statements: Counter[str] = Counter()
     recording.store._database.connection.set_trace_callback(lambda sql: statements.update([sql.split()[0]]))
     for number in range(10_000):
-        recording.add(run(number))
         ticker.seconds += seconds_a_run
-        recording.flush_if_due()
+        recording.add_all([run(number)])
     assert ask(path) > 9_900
     assert most * 0.9 <= statements["COMMIT"] <= most + 1
     assert statements["BEGIN"] == statements["COMMIT"]

@@ -20,7 +20,6 @@ TESTED_ELSEWHERE = {
             *("store.conclusion", "store.database", "store.health", "store.identities", "store.location"),
             *(
                 "store.ownership",
-                "store.rows",
                 "store.runs",
                 "store.scenarios",
                 "store.sessions",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_causal.model.evidence import Criteria, Decision, Evidence, Reason, Rule, Tally, Unit, Verdict
 from pytest_causal.rules.eligibility import (
+    Judge,
     clean_sessions_needed,
     decide_eligibility,
     failure_rate_bound,
@@ -40,6 +41,11 @@ def history(*units: Outcomes, criteria: Criteria = DEFAULTS) -> Evidence:
         return fold(evidence, tally, criteria)
 
     return reduce(step, units, Evidence(scenario_id=1, reads_id=0))
+
+
+def is_possible(evidence: Evidence) -> bool:
+    """Whether any history leaves such a state."""
+    return bool(evidence.runs or not evidence.units) and not evidence.recent & ~evidence.recent_units
 
 
 def decide(evidence: Evidence, criteria: Criteria = DEFAULTS, day: float | None = None) -> Decision:
@@ -293,6 +299,36 @@ def test_a_decision_depends_on_nothing_but_its_arguments(past: list[Outcomes], d
     assert first == second
     assert decide(first, DEFAULTS, day) == decide(second, DEFAULTS, day)
     assert first == second
+
+
+@given(
+    past=st.lists(st.lists(units, max_size=30), min_size=2, max_size=2),
+    day=st.integers(0, 60),
+    criteria=st.sampled_from([DEFAULTS, BY_FLOORS, Criteria(min_runs=1, max_age_days=1.5)]),
+)
+def test_what_a_judge_remembers_is_what_would_be_decided(
+    past: list[list[Outcomes]], day: int, criteria: Criteria
+) -> None:
+    """Also of a state that differs from one judged before in a single field, each in turn."""
+    one, other = (history(*each, criteria=criteria) for each in past)
+    states = [one, *(one._replace(**{field: getattr(other, field)}) for field in Evidence._fields), other]
+    states = [each for each in states if is_possible(each)]
+    judge = Judge(criteria, day * DAY_US)
+    assert [judge.decide(each) for each in states] == [decide(each, criteria, day) for each in states]
+
+
+def test_a_judge_does_not_let_age_be_forgotten() -> None:
+    fresh = history(*[CLEAN] * 30)
+    judge = Judge(DEFAULTS, int(fresh.last_run_us + 14 * DAY_US))
+    stale, ahead = (
+        fresh._replace(scenario_id=2, last_run_us=fresh.last_run_us + days * DAY_US) for days in (-1, 16)
+    )
+    assert [judge.decide(each).reasons for each in (fresh, stale, ahead, fresh)] == [
+        (),
+        (Reason.STALE,),
+        (Reason.STALE,),
+        (),
+    ]
 
 
 def test_failure_rate_bound_is_taken_from_the_units_that_were_bet_on() -> None:
