@@ -10,7 +10,6 @@ of its own, which may well be another process.
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -30,15 +29,18 @@ class AttachedAtOnce:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Attach the notes, where there may be any."""
+        """Attach the notes, where there are any."""
         # Three times a test: a stash asked to get what it has not raises inside, which takes three times as long.
-        if call.excinfo is None and self._taker.measure is None and item_notes_key not in item.stash:
-            return (yield)
-        noted = item.stash.get(item_notes_key, None)
-        # A report of a failure shows the test's arguments: that prints the policy, and is no read of the test's.
-        with noted.policy.unnoticed() if noted is not None and noted.policy is not None else nullcontext():
+        noted = item.stash[item_notes_key] if item_notes_key in item.stash else None  # noqa: SIM401
+        if noted is None or noted.policy is None:
             report = yield
-        self._taker.attach(report, item, call)
+        else:
+            # A report of a failure shows the test's arguments: that prints the policy, and is no read of the test's.
+            with noted.policy.unnoticed():
+                report = yield
+        # Asked only now: what a test of unittest raised is put there while the report is made.
+        if noted is not None or call.excinfo is not None or self._taker.measure is not None:
+            self._taker.attach(report, item, call)
         return report
 
 

@@ -173,6 +173,36 @@ def test_metrics_of_other_peoples_hooks_are_asked_for_at_once_and_once(inner) ->
     assert [(metric.name, metric.value) for metric in inner.by_test()["test_it"].metrics] == [("asked", 1.0)]
 
 
+OF_UNITTEST = """
+    import unittest
+
+    class Odd(Exception): pass
+
+    class TestThings(unittest.TestCase):
+        def test_fails(self): self.assertEqual(1, 2)
+        def test_raises(self): raise Odd("call")
+        def test_passes(self): pass
+
+    class TestSetUp(unittest.TestCase):
+        def setUp(self): raise Odd("set-up")
+        def test_never_begins(self): pass
+"""
+
+
+def test_what_tests_of_unittest_raise_is_known(suite, distribution) -> None:
+    """pytest learns of it only while it makes the report."""
+    suite.write(test_it=OF_UNITTEST)
+    suite.run(*distribution, "--causal-infrastructure-errors=Odd")
+    assert types(suite) == {
+        "test_fails": "AssertionError",
+        "test_raises": "test_it.Odd",
+        "test_passes": "",
+        "test_never_begins": "test_it.Odd",
+    }
+    blamed = {name for name, run in suite.by_test().items() if run.cause and run.cause.is_infrastructure}
+    assert blamed == {"test_raises", "test_never_begins"}
+
+
 @pytest.mark.needs_xdist
 def test_workers_attach_at_once(suite) -> None:
     suite.write(test_it=FAILING)
