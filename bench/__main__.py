@@ -94,7 +94,7 @@ def pytest_history(at: Workplace) -> Section:
 
 def large(at: Workplace) -> Section:
     run = at.suite(at.extent.tests_large)
-    return measure_recorders(at.environments.peers, run, [CAUSAL], rounds=at.extent.rounds_large)
+    return measure_recorders(at.environments.peers, run, [BARE, CAUSAL], rounds=at.extent.rounds_large)
 
 
 def startup(at: Workplace) -> Section:
