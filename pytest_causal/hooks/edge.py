@@ -20,6 +20,9 @@ from pytest_causal.errors import CausalError
 class Edge:
     """Remembers the first fault; a plugin part that derives from it is switched off by it."""
 
+    works_in_children = False
+    """Whether the part goes on in a forked child: not if it touches the record, which is the parent's."""
+
     def __init__(self) -> None:
         self.fault: str = ""
         self._pid = os.getpid()
@@ -31,8 +34,8 @@ class Edge:
 
     @property
     def is_off(self) -> bool:
-        """Whether a fault happened, or this is a forked child."""
-        return bool(self.fault) or self.is_child
+        """Whether a fault happened, or this is a forked child and the part does not work there."""
+        return bool(self.fault) or (self.is_child and not self.works_in_children)
 
 
 _getpid = os.getpid
@@ -45,7 +48,7 @@ def guarded(hook: Callable[Concatenate[E, P], None]) -> Callable[Concatenate[E, 
 
     @functools.wraps(hook)
     def at_the_edge(self: E, *args: P.args, **kwargs: P.kwargs) -> None:
-        if self.fault or _getpid() != self._pid:  # what is_off says
+        if self.fault or (_getpid() != self._pid and not self.works_in_children):  # what is_off says
             return
         try:
             hook(self, *args, **kwargs)

@@ -78,6 +78,10 @@ NO_NOTES = Notes()
 class NoteTaker(Edge):
     """Takes notes, and says what a report carries of them. Registered in each process that runs tests."""
 
+    works_in_children = True
+    """Where each test runs in a forked child, its notes return on its reports. Without its reads, a run would speak for
+    every policy."""
+
     def __init__(self, *, infrastructure_errors: Sequence[str], default_policy: PolicyMapping | None) -> None:
         super().__init__()
         self._infrastructure = frozenset(infrastructure_errors)

@@ -140,6 +140,44 @@ def test_whoever_runs_tests_in_a_way_of_their_own_gets_it_at_once(inner) -> None
     assert types(inner) == {"test_it": "ValueError"}
 
 
+IN_CHILDREN = """
+    import json, os
+    from _pytest.reports import TestReport
+    from _pytest.runner import runtestprotocol
+
+    def pytest_runtest_protocol(item, nextitem):
+        read_end, write_end = os.pipe()
+        if os.fork() == 0:
+            reports = runtestprotocol(item, log=False, nextitem=nextitem)
+            os.write(write_end, json.dumps([report._to_json() for report in reports], default=str).encode())
+            os._exit(0)
+        os.close(write_end)
+        with os.fdopen(read_end) as pipe:
+            for made in json.load(pipe):
+                item.ihook.pytest_runtest_logreport(report=TestReport._from_json(made))
+        os.wait()
+        return True
+"""
+
+
+def test_what_is_noted_in_a_forked_child_returns_on_its_reports(suite) -> None:
+    """Were its reads lost, a run would speak for every policy."""
+    (suite.root / "causal.toml").write_text("[policy.limits]\nrows = 7\n")
+    suite.write(
+        conftest=IN_CHILDREN,
+        test_it="""
+        def test_reads(causal_policy, causal_metric):
+            causal_metric("rows", causal_policy["limits"]["rows"])
+            raise KeyError
+        """,
+    )
+    suite.run()
+    run = suite.by_test()["test_reads"]
+    assert [(read.path, read.value) for read in run.reads] == [("limits.rows", "7")]
+    assert [(metric.name, metric.value) for metric in run.metrics] == [("rows", 7.0)]
+    assert run.cause.type == "KeyError"
+
+
 def test_who_only_wraps_the_running_of_tests_does_not_end_it(inner) -> None:
     around = (
         WATCHED
