@@ -17,7 +17,7 @@ from typing import TypedDict
 from pytest_causal import clock
 from pytest_causal.actions.conclude import conclude_session
 from pytest_causal.actions.recording import Recording
-from pytest_causal.model.evidence import Criteria
+from pytest_causal.model.criteria import Criteria
 from pytest_causal.model.run import Outcome, Run
 from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState
 from pytest_causal.rules.eligibility import Judge

@@ -38,9 +38,12 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     if pluginmanager.get_name(sys.modules[__name__]) != "causal":
         pluginmanager.set_blocked("causal")  # named by its module: the entry point must not load it once more
     if _is_requested(config):
-        from pytest_causal.hooks.activation import add_options
+        from pytest_causal import garbage
 
-        add_options(parser)
+        with garbage.left_alone():
+            from pytest_causal.hooks.activation import add_options
+
+            add_options(parser)
         config.stash[_active_key] = True
     elif stray := [str(arg) for arg in config.invocation_params.args if str(arg).startswith("--causal-")]:
         raise pytest.UsageError(f"{stray[0].partition('=')[0]} needs the plugin to be active; add -p causal")
@@ -53,10 +56,14 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.pluginmanager.is_blocked("pytest_causal"):
         return
     if config.stash.get(_active_key, False) or _asked_by_conftest(config):
-        from pytest_causal.hooks.activation import activate
-        from pytest_causal.hooks.edge import contained
+        from pytest_causal import garbage
 
-        if fault := contained(lambda: activate(config)):
+        with garbage.left_alone():
+            from pytest_causal.hooks.activation import activate
+            from pytest_causal.hooks.edge import contained
+
+            fault = contained(lambda: activate(config))
+        if fault:
             print(f"causal: not recording: {fault}", file=sys.stderr)  # noqa: T201 - too early for a reporter
 
 

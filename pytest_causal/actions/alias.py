@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 
 from pytest_causal.actions.conclude import recompute
 from pytest_causal.actions.validity import validity
-from pytest_causal.model.evidence import Criteria, Evidence
+from pytest_causal.model.criteria import Criteria
+from pytest_causal.model.evidence import Evidence
 from pytest_causal.rules.eligibility import decide_eligibility
 from pytest_causal.rules.evidence_union import combine
 from pytest_causal.store.interface import Alias, HistoryStore, Scenario

@@ -13,7 +13,8 @@ from pytest_causal.actions.conclude import fold_units
 from pytest_causal.actions.gating import gating_scenarios
 from pytest_causal.actions.validity import validity
 from pytest_causal.model.change import Change, matches
-from pytest_causal.model.evidence import Criteria, Evidence
+from pytest_causal.model.criteria import Criteria
+from pytest_causal.model.evidence import Evidence
 from pytest_causal.model.promotion import Basis, Lesson, MetricStanding, PromotionRule
 from pytest_causal.model.run import Read, ReadHow
 from pytest_causal.model.signal import MetricSum

@@ -17,7 +17,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from pytest_causal.actions.judgements import Judged, Judgements
-from pytest_causal.model.evidence import Criteria, Decision, Evidence, Tally, Verdict
+from pytest_causal.model.criteria import Criteria
+from pytest_causal.model.evidence import Decision, Evidence, Tally, Verdict
 from pytest_causal.model.run import NO_READS
 from pytest_causal.model.session import SessionEnding, SessionState
 from pytest_causal.rules.eligibility import Judge, fold

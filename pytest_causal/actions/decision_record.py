@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_causal.model.evidence import Criteria, Evidence, Rule, Unit, Verdict
+from pytest_causal.model.criteria import Criteria, Rule, Unit
+from pytest_causal.model.evidence import Evidence, Verdict
 from pytest_causal.model.promotion import CandidateVerdict, MetricLimit, MetricStanding
 from pytest_causal.model.run import ReadHow
 from pytest_causal.rules.candidacy import Arm, CandidateCase, ScenarioCase, judge_candidate

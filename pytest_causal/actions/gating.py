@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_causal.model.change import matches
-from pytest_causal.model.evidence import Criteria
+from pytest_causal.model.criteria import Criteria
 from pytest_causal.model.promotion import PromotionRule
 from pytest_causal.store.interface import HistoryStore, Scenario
 

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pytest_causal.model.evidence import Criteria, Decision, Evidence, Verdict
+from pytest_causal.model.criteria import Criteria
+from pytest_causal.model.evidence import Decision, Evidence, Verdict
 from pytest_causal.rules.attention import Importance, importance
 
 

@@ -11,16 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_causal import clock
-from pytest_causal.actions.conclude import conclude_dead_sessions, conclude_session
-from pytest_causal.actions.judgements import Judgements
-from pytest_causal.actions.validity import validity
 from pytest_causal.errors import StoreBusyError, StoreCorruptError, StoreError
-from pytest_causal.model.evidence import Criteria
+from pytest_causal.model.criteria import Criteria
 from pytest_causal.model.run import Run
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState
 
 if TYPE_CHECKING:
+    from pytest_causal.actions.judgements import Judgements
     from pytest_causal.model.promotion import PromotionRule
     from pytest_causal.store.interface import HistoryStore
 
@@ -113,6 +111,11 @@ class Recording:
         ``is_mixed`` says that its runs were made under more than the policy in force; ``rules`` are those of promotion.
         Raises StoreError when that cannot be done; ``lost`` then counts the runs that were not recorded.
         """
+        # What ends a session is imported when one ends: the first test does not wait for it.
+        from pytest_causal.actions.conclude import conclude_dead_sessions, conclude_session
+        from pytest_causal.actions.judgements import Judgements
+        from pytest_causal.actions.validity import validity
+
         store = self._store
         if store is None:
             self.lost += len(self._pending)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from pytest_causal.actions.conclude import fold_units
 from pytest_causal.actions.validity import validity
-from pytest_causal.model.evidence import Criteria, Evidence
+from pytest_causal.model.criteria import Criteria
+from pytest_causal.model.evidence import Evidence
 from pytest_causal.model.status import ScenarioStatus
 from pytest_causal.rules.eligibility import Judge
 from pytest_causal.rules.evidence_union import combine

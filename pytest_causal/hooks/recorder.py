@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_causal import clock, garbage
-from pytest_causal.actions.judgements import Judgements
 from pytest_causal.actions.recording import BATCH_RUNS, Recording
 from pytest_causal.actions.surroundings import is_dirty
 from pytest_causal.errors import ExitCode
@@ -21,6 +20,7 @@ from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import SessionEnding, SessionState
 
 if TYPE_CHECKING:
+    from pytest_causal.actions.judgements import Judgements
     from pytest_causal.actions.review import Reviewed
     from pytest_causal.model.promotion import PromotionRule
     from pytest_causal.policy.in_force import Policy
@@ -48,7 +48,7 @@ class Recorder(Edge):
         super().__init__()
         self.recording = recording
         self.settings = settings
-        self.judgements = Judgements()
+        self.judgements: Judgements | None = None
         self.ending: SessionEnding | None = None
         self.reviewed: list[Reviewed] = []
         self._folding = folding
@@ -62,7 +62,8 @@ class Recorder(Edge):
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Begin the session in the store. With ``strict`` a store that cannot record is a usage error."""
-        self._begin(session.config.option)
+        with garbage.left_alone():
+            self._begin(session.config.option)
         if self.fault and self.settings.strict:
             raise pytest.UsageError(f"causal: {self.fault}")
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_causal.actions.judgements import Judged
 from pytest_causal.hooks.edge import Edge, contained, guarded
 from pytest_causal.hooks.recorder import Recorder
 from pytest_causal.model.session import SessionState
 from pytest_causal.views.escape import terminal
-from pytest_causal.views.summary import Line, Row, SessionView, attention_lines, summary_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     import pytest
 
+    from pytest_causal.actions.judgements import Judged, Judgements
     from pytest_causal.store.interface import HistoryStore
+    from pytest_causal.views.summary import Line, Row, SessionView
 
 _PYTEST_NAMES = {"dim": "light"}
 """Marks that pytest's terminal writer, which refuses a name it does not know, calls otherwise."""
@@ -56,9 +56,13 @@ class Reporter(Edge):
         verbosity = config.get_verbosity()
         recorder = self._recorder
         store = recorder.recording.store
-        if recorder.ending is not None and store is not None:
+        judgements = recorder.judgements
+        if judgements is not None and store is not None:
+            # Imported when there is something to show: the first test does not wait for it.
+            from pytest_causal.views.summary import attention_lines, summary_lines
+
             limit = None if verbosity > 0 else recorder.settings.summary_lines
-            view = self._view(store)
+            view = self._view(store, judgements)
             if verbosity >= 0:
                 terminalreporter.write_sep("=", "causal")
                 width = terminalreporter._tw.fullwidth
@@ -90,8 +94,9 @@ class Reporter(Edge):
             else:
                 print(line, file=sys.stderr)  # noqa: T201 - there is no reporter to write through
 
-    def _view(self, store: HistoryStore) -> SessionView:
-        judgements = self._recorder.judgements
+    def _view(self, store: HistoryStore, judgements: Judgements) -> SessionView:
+        from pytest_causal.views.summary import SessionView
+
         number = self._recorder.recording.session
         session = store.session(number)
         shown = judgements.shown()
@@ -101,13 +106,18 @@ class Reporter(Edge):
             number=number,
             outcomes=store.outcome_counts(number),
             verdicts=judgements.counts,
-            rows=[self._row(each, names[each.scenario_id], store) for each in shown],
+            rows=[
+                self._row(each, names[each.scenario_id], store, judgements.is_newly_flaky(each))
+                for each in shown
+            ],
             broken=session.ending.broken,
             is_trusted=session.facts.is_trusted,
             is_finished=session.ending.state is SessionState.FINISHED,
         )
 
-    def _row(self, judged: Judged, name: str, store: HistoryStore) -> Row:
+    def _row(self, judged: Judged, name: str, store: HistoryStore, is_newly_flaky: bool) -> Row:
+        from pytest_causal.views.summary import Row
+
         evidence = judged.evidence
         since = ""
         if evidence.contradictions and evidence.flaky_since:
@@ -119,7 +129,7 @@ class Reporter(Edge):
             criteria=judged.criteria,
             decision=judged.decision,
             is_changed=judged.is_changed,
-            is_newly_flaky=self._recorder.judgements.is_newly_flaky(judged),
+            is_newly_flaky=is_newly_flaky,
             flaky_since=since,
         )
 

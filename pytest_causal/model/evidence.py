@@ -10,20 +10,6 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Unit(StrEnum):
-    """What counts as one independent piece of evidence."""
-
-    SESSION = "session"
-    RUN = "run"
-
-
-class Rule(StrEnum):
-    """How evidence is judged once the floors are met."""
-
-    SEQUENTIAL = "sequential"
-    THRESHOLD = "threshold"
-
-
 class Verdict(StrEnum):
     """What the evidence says. Only ``eligible`` speaks for a scenario; ``inconclusive`` speaks neither way."""
 
@@ -51,29 +37,6 @@ class Reason(StrEnum):
     WORSE_THAN_CONTROL = "worse_than_control"
     METRIC_MISSING = "metric_missing"
     METRIC_LIMIT = "metric_limit"
-
-
-class Criteria(NamedTuple):
-    """What a scenario must show. Rates are ratios in (0, 1).
-
-    The running state depends on ``max_failure_rate``, ``alpha``, ``unit`` and ``flaky_weight`` (see ``state_key``);
-    the other limits are applied when a decision is made.
-    """
-
-    min_runs: int = 20
-    min_sessions: int = 2
-    max_failure_rate: float = 0.15
-    rule: Rule = Rule.SEQUENTIAL
-    alpha: float = 0.05
-    unit: Unit = Unit.SESSION
-    max_age_days: float = 14.0
-    max_incomplete_rate: float = 0.10
-    flaky_weight: float = 1.0
-
-    @property
-    def state_key(self) -> str:
-        """Return the text that says which running states these criteria can be judged from."""
-        return f"{self.max_failure_rate!r}|{self.alpha!r}|{self.unit}|{self.flaky_weight!r}"
 
 
 class Tally(NamedTuple):

@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from pytest_causal.model.change import Candidate, Change
-from pytest_causal.model.evidence import Criteria, Reason, Verdict
+from pytest_causal.model.criteria import Criteria
+from pytest_causal.model.evidence import Reason, Verdict
 
 
 class Mode(StrEnum):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from pytest_causal.model.evidence import Criteria
+    from pytest_causal.model.criteria import Criteria
 
 
 class Declaration(NamedTuple):
     """The declared side of a scenario: tags, and criteria that replace the general ones.
 
-    ``criteria`` holds (field of :class:`~pytest_causal.model.evidence.Criteria`, value) pairs, sorted by field.
+    ``criteria`` holds (field of :class:`~pytest_causal.model.criteria.Criteria`, value) pairs, sorted by field.
     """
 
     scenario: str

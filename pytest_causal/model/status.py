@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_causal.model.evidence import Criteria, Decision, Evidence
+from pytest_causal.model.criteria import Criteria
+from pytest_causal.model.evidence import Decision, Evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ _WORDS = frozenset(
     {"password", "passwd", "passphrase", "pwd", "secret", "secrets", "token", "credential", "credentials"}
 )
 _PAIRS = frozenset({"api_key", "access_key", "private_key", "secret_key", "signing_key", "encryption_key"})
-_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[-_ ]+")
+_BOUNDARY = r"(?<=[a-z0-9])(?=[A-Z])|[-_ ]+"  # compiled when first used: not every session has a policy
 
 
 def secret_paths(leaves: Mapping[str, Any], declared: Iterable[str]) -> frozenset[str]:
@@ -48,6 +48,6 @@ def masked(leaves: Mapping[str, Any], secrets: frozenset[str]) -> dict[str, Any]
 
 
 def _is_secret_name(path: str) -> bool:
-    words = _BOUNDARY.sub("_", path.rpartition(".")[2]).lower().split("_")
+    words = re.sub(_BOUNDARY, "_", path.rpartition(".")[2]).lower().split("_")
     pairs = {f"{first}_{second}" for first, second in pairwise(words)}
     return not _WORDS.isdisjoint(words) or not _PAIRS.isdisjoint(pairs)

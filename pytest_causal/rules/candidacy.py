@@ -12,7 +12,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pytest_causal.model.evidence import Criteria, Evidence, Reason, Verdict
+from pytest_causal.model.criteria import Criteria
+from pytest_causal.model.evidence import Evidence, Reason, Verdict
 from pytest_causal.model.promotion import (
     CandidateVerdict,
     MetricLimit,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 
-from pytest_causal.model.evidence import Criteria, Decision, Evidence, Reason, Rule, Tally, Unit, Verdict
+from pytest_causal.model.criteria import Criteria, Rule, Unit
+from pytest_causal.model.evidence import Decision, Evidence, Reason, Tally, Verdict
 from pytest_causal.rules.completeness import complete_units_needed, incomplete_share, moved, newest_units
 from pytest_causal.rules.sequential import (
     Weights,

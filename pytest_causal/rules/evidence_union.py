@@ -20,7 +20,8 @@ from functools import reduce
 from itertools import groupby
 from operator import or_
 
-from pytest_causal.model.evidence import Criteria, Evidence, Unit
+from pytest_causal.model.criteria import Criteria, Unit
+from pytest_causal.model.evidence import Evidence
 from pytest_causal.rules.completeness import moved
 from pytest_causal.rules.sequential import Weights, e_value, replay
 

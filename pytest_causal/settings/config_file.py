@@ -9,10 +9,9 @@ another person in a shared directory, must not configure this one.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pytest_causal.errors import ConfigError
 from pytest_causal.settings.text_file import decode, read_bytes
@@ -22,14 +21,18 @@ SHARED_NAME = "pyproject.toml"
 _SHARED_PREFIX = ("tool", "causal")
 
 
-@dataclass(frozen=True, kw_only=True)
 class ConfigFile:
     """A parsed file. ``table`` is our part of it; ``prefix`` is where in the file that part stands."""
 
-    path: Path
-    text: str
-    table: dict[str, Any]
-    prefix: tuple[str, ...] = ()
+    def __init__(self, *, path: Path, text: str, table: dict[str, Any], prefix: tuple[str, ...] = ()) -> None:
+        self.path: Final = path
+        self.text: Final = text
+        self.table: Final = table
+        self.prefix: Final = prefix
+
+    def with_table(self, table: dict[str, Any]) -> ConfigFile:
+        """Return the same file with another part of ours."""
+        return ConfigFile(path=self.path, text=self.text, table=table, prefix=self.prefix)
 
     def section(self, name: str) -> dict[str, Any]:
         """Return a table of ours, empty where there is none. Raises :class:`ConfigError` for another type."""

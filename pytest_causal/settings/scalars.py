@@ -11,8 +11,9 @@ import re
 
 YES = frozenset({"1", "true", "yes", "on"})
 NO = frozenset({"0", "false", "no", "off"})
-_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})", re.ASCII)
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,307})(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,5})?", re.ASCII)
+# Compiled when first used, for this module is imported wherever the plugin is active.
+_WHOLE = r"-?(0|[1-9][0-9]{0,17})"
+_NUMBER = r"-?(0|[1-9][0-9]{0,307})(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,5})?"
 
 
 def shown(value: object) -> str:
@@ -36,14 +37,14 @@ def parse_switch(text: str) -> bool:
 
 def parse_whole(text: str) -> int:
     """Read a whole number: at most 18 decimal digits after an optional ``-``, no separators."""
-    if _WHOLE.fullmatch(text):
+    if re.fullmatch(_WHOLE, text, re.ASCII):
         return int(text)
     raise ValueError(f"expected a whole number such as 1000, found {shown(text)}")
 
 
 def parse_number(text: str) -> float:
     """Read a finite number as JSON writes it."""
-    if _NUMBER.fullmatch(text):
+    if re.fullmatch(_NUMBER, text, re.ASCII):
         number = float(text)
         if math.isfinite(number):
             return number

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_causal.errors import CausalError, ConfigError, UsageError
-from pytest_causal.model.evidence import Criteria
+from pytest_causal.model.criteria import Criteria
 from pytest_causal.settings.config_file import ConfigFile, find_config
 from pytest_causal.settings.scalars import parse_number, parse_switch, parse_whole, shown
 from pytest_causal.settings.suggestion import did_you_mean

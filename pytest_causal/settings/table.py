@@ -8,7 +8,7 @@ long to define.
 from enum import StrEnum
 from typing import NamedTuple
 
-from pytest_causal.model.evidence import Criteria, Rule, Unit
+from pytest_causal.model.criteria import Criteria, Rule, Unit
 
 
 class Kind(StrEnum):

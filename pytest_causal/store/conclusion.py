@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from pytest_causal.model.evidence import Alike, Evidence, Tally
 from pytest_causal.model.run import NO_READS
 from pytest_causal.store.database import Row
 from pytest_causal.store.identities import Identities
 from pytest_causal.store.presence import NOBODY, presence
-from pytest_causal.store.rows import (
-    SELECT_EVIDENCE,
-    STATE_BYTES,
-    around_last_run,
-    evidence_from,
-    evidence_in,
-    evidence_row,
-    history_of,
-    pack_time,
-)
 from pytest_causal.store.signals import add_session
+from pytest_causal.store.states import StateWriter, load_histories, rows_of, states_from
 from pytest_causal.store.units import UnitCounter, find_counted
 
 _OVERLAPPING = """
@@ -33,11 +24,6 @@ _OVERLAPPING = """
     JOIN scenarios ON scenarios.id = runs.scenario_id
     WHERE mine.number = ?
 """
-_WANTED = "scenario_id IN (SELECT value FROM json_each(?))"
-_STATES = f"{SELECT_EVIDENCE} WHERE criteria_id = ? AND {_WANTED}"
-_STATES_BETWEEN = f"{SELECT_EVIDENCE} WHERE criteria_id = ? AND scenario_id BETWEEN ? AND ?"
-_DENSE = 2
-"""A range of ids is read where at least one in so many is wanted: that takes two thirds of the time."""
 # A scenario is made with the session that makes it as the first to count for it. That holds once this is concluded; if
 # another is concluded before, it takes that place. To write all of them at the end cost 2 us a scenario more.
 _WITHOUT_STATE = """
@@ -45,7 +31,7 @@ _WITHOUT_STATE = """
     WHERE scenarios.first_concluded <> :session
       AND EXISTS (SELECT 1 FROM sessions WHERE number = scenarios.first_concluded AND ord IS NOT NULL)
       AND NOT EXISTS (
-        SELECT 1 FROM evidence WHERE evidence.criteria_id = :criteria AND evidence.scenario_id = scenarios.id
+        SELECT 1 FROM running_states AS state WHERE state.criteria_id = :criteria AND state.scenario_id = scenarios.id
     )
 """
 _COUNTED_FIRST = """
@@ -55,19 +41,8 @@ _COUNTED_FIRST = """
         AND NOT EXISTS (SELECT 1 FROM sessions WHERE number = first_concluded AND ord IS NOT NULL)
     ))
 """
-_PUT_STATE = "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?)"
-# In one statement for many, which takes half the time of one for each; the states come as one blob, cut up here.
-_PUT_ALIKE = """
-    INSERT OR REPLACE INTO evidence
-    SELECT :criteria, value, :reads, :verdict, :commit, :session, substr(:states, 1 + key * :size, :size)
-    FROM json_each(:ids)
-"""
 _KEYS = "SELECT name FROM criteria"
-_HOLDERS = "SELECT DISTINCT scenario_id FROM evidence WHERE criteria_id = ?"
-_CHUNK = 1000
-_DROP_STATES = (
-    "DELETE FROM evidence WHERE criteria_id = ? AND scenario_id IN (SELECT value FROM json_each(?))"
-)
+_HOLDERS = "SELECT DISTINCT scenario_id FROM running_states WHERE criteria_id = ?"
 
 
 class SqliteLedger:
@@ -77,47 +52,27 @@ class SqliteLedger:
         self._connection = connection
         self._identities = identities
         self._counter = UnitCounter(connection, identities.reads.learn)
+        self._writer = StateWriter(connection)
 
     def units(self, scenario_ids: Iterable[int]) -> Iterator[Tally]:
         """Yield, from the runs, every unit of these scenarios in history order (sessions of one key merged)."""
         return self._counter.units(scenario_ids)
 
-    def put_evidence(self, criteria_key: str, states: Sequence[Evidence]) -> None:
+    def put_evidence(self, criteria_key: str, states: Iterable[Evidence]) -> None:
         """Write running states, each replacing what was kept for its (scenario, reads)."""
-        criteria_id = self._criteria_id(criteria_key)
-        self._connection.executemany(_PUT_STATE, [evidence_row(criteria_id, state) for state in states])
+        self._writer.put(self._criteria_id(criteria_key), states)
 
     def put_alike(self, criteria_key: str, states: Iterable[tuple[Evidence, Mapping[int, int]]]) -> None:
         """Write running states, each for many scenarios, with the time at which each last ran, by id."""
-        criteria_id = self._criteria_id(criteria_key)
-        # Those that share the other columns are written together, in the order of the table: scenarios of many
-        # histories lie all over it, and to go through it once for each history took twice as long.
-        shared: dict[Row, dict[int, tuple[bytes, bytes, Mapping[int, int]]]] = {}
-        for state, last_runs_us in states:
-            *_, reads_id, verdict, commit, session, packed = evidence_row(criteria_id, state)
-            group = (*around_last_run(packed), last_runs_us)
-            written = shared.setdefault((reads_id, verdict, commit, session), {})
-            written.update(dict.fromkeys(last_runs_us, group))
-        for (reads_id, verdict, commit, session), written in shared.items():
-            common = {"criteria": criteria_id, "reads": reads_id, "verdict": verdict, "commit": commit}
-            common |= {"session": session, "size": STATE_BYTES}
-            ids = sorted(written)
-            for start in range(0, len(ids), _CHUNK):
-                chunk = ids[start : start + _CHUNK]
-                packed = b"".join(
-                    [
-                        before + pack_time(last[id_]) + after
-                        for id_ in chunk
-                        for before, after, last in [written[id_]]
-                    ]
-                )
-                self._connection.execute(_PUT_ALIKE, {**common, "ids": json.dumps(chunk), "states": packed})
+        self._writer.put_alike(self._criteria_id(criteria_key), states)
 
     def drop_evidence(self, criteria_key: str, scenario_ids: Iterable[int]) -> None:
         """Remove all running states of these scenarios under these criteria, before they are written anew."""
-        self._connection.execute(
-            _DROP_STATES, (self._criteria_id(criteria_key), json.dumps(sorted(scenario_ids)))
-        )
+        self._writer.drop(self._criteria_id(criteria_key), scenario_ids)
+
+    def finish(self) -> None:
+        """Do what is left to do before the transaction ends."""
+        self._writer.sweep()
 
     def _criteria_id(self, criteria_key: str) -> int:
         self._identities.criteria.learn(self._connection, [criteria_key])
@@ -148,28 +103,31 @@ class SqliteConclusion(SqliteLedger):
         passed_us = self._present.passed_us
         if self._session is None or not passed_us:
             return []
-        groups: dict[Row, tuple[Row, dict[int, int]]] = {}
+        groups: dict[int, tuple[Row, dict[int, int]]] = {}
         met: set[int] = set()
         others: set[int] = set()
-        for row in self._states(criteria_key, passed_us.keys()):
-            started_us = passed_us.get(row[0])
+        for row in rows_of(self._connection, criteria_key, passed_us.keys()):
+            id_, reads_id, history_id, _ = row
+            started_us = passed_us.get(id_)
             if started_us is None:
                 continue
-            if row[1] != NO_READS:
-                others.add(row[0])  # its evidence is the union of several streams
+            if reads_id != NO_READS:
+                others.add(id_)  # its evidence is the union of several streams
                 continue
-            history = history_of(row)
-            group = groups.get(history)
+            group = groups.get(history_id)
             if group is None:
-                group = groups[history] = (row, {})
-            group[1][row[0]] = started_us
+                group = groups[history_id] = (row, {})
+            group[1][id_] = started_us
         for _, last_runs_us in groups.values():
             met.update(last_runs_us)
             for id_ in others.intersection(last_runs_us):
                 del last_runs_us[id_]
         self._counted_before |= met
+        olds = states_from([row for row, _ in groups.values()], load_histories(self._connection, groups))
         states: list[tuple[Evidence | None, dict[int, int]]] = [
-            (evidence_from(row), last_runs_us) for row, last_runs_us in groups.values() if last_runs_us
+            (old, last_runs_us)
+            for old, (_, last_runs_us) in zip(olds, groups.values(), strict=True)
+            if last_runs_us
         ]
         if len(met | others) < len(passed_us):
             new = {id_: us for id_, us in passed_us.items() if id_ not in met and id_ not in others}
@@ -208,8 +166,8 @@ class SqliteConclusion(SqliteLedger):
     def evidence(self, criteria_key: str, scenario_ids: Iterable[int]) -> Iterator[Evidence]:
         """Yield all running states of these scenarios under these criteria."""
         wanted = set(scenario_ids)
-        rows = [row for row in self._states(criteria_key, wanted) if row[0] in wanted]
-        return evidence_in(rows)
+        rows = [row for row in rows_of(self._connection, criteria_key, wanted) if row[0] in wanted]
+        return states_from(rows, load_histories(self._connection, {row[2] for row in rows}))
 
     def scenarios_without_state(self, criteria_key: str, among: Iterable[int]) -> frozenset[int]:
         """Return which of these scenarios have older concluded units but no state under these criteria."""
@@ -223,6 +181,7 @@ class SqliteConclusion(SqliteLedger):
 
     def finish(self) -> None:
         """Note which scenarios have been counted for the first time, and add up the metrics."""
+        super().finish()
         session = self._session
         if session is None:
             return
@@ -231,14 +190,3 @@ class SqliteConclusion(SqliteLedger):
         self._connection.execute(_COUNTED_FIRST, {"session": session.number, "among": new})
         if session.may_vouch:
             add_session(self._connection, session.number, session.first_run, session.last_run)
-
-    def _states(self, criteria_key: str, scenario_ids: Collection[int]) -> Iterator[Row]:
-        """Yield the rows of running states of these scenarios, and maybe of others, by scenario then reads."""
-        criteria_id = self._criteria_id(criteria_key)
-        if scenario_ids:
-            first, last = min(scenario_ids), max(scenario_ids)
-            if last - first < _DENSE * len(scenario_ids):
-                yield from self._connection.execute(_STATES_BETWEEN, (criteria_id, first, last))
-            else:
-                wanted = json.dumps(sorted(scenario_ids))
-                yield from self._connection.execute(_STATES, (criteria_id, wanted))

@@ -92,6 +92,21 @@ class Database:
                 self.on_rollback()
                 raise
 
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Let a block read what was there at one moment, whatever is written meanwhile."""
+        connection = self.connection
+        with translated(self.path):
+            is_inside = connection.in_transaction  # of a writer, which is of one moment itself
+            if not is_inside:
+                connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if not is_inside:
+                    with suppress(sqlite3.Error):  # nothing was written
+                        connection.execute("ROLLBACK")
+
     def fetch(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Return all rows of a query."""
         connection = self.connection

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import struct
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pytest_causal.errors import DataError
-from pytest_causal.model.evidence import Evidence, Rule, Unit, Verdict
+from pytest_causal.model.criteria import Rule, Unit
 from pytest_causal.model.run import Metric, MetricKind
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import Session, SessionEnding, SessionFacts, SessionState
 from pytest_causal.store.database import Row
 from pytest_causal.store.text import from_stored, to_stored
-
-_STATE = struct.Struct("<8I d 7d 5d QQqdq B2I")
-"""The numbers of a running state in the order of its fields, little-endian: 8 counts, badness, 7 weights of wealth and
-5 of ruin, two windows, the newest unit (its order, badness and last run), and what is known of flakiness (3)."""
-
-STATE_BYTES = _STATE.size
-SELECT_EVIDENCE = "SELECT scenario_id, reads_id, verdict, commit_seen, last_session, state FROM evidence"
-"""How rows of ``evidence`` are read: without the criteria, by which they are asked for."""
-_LAST_RUN = slice(struct.calcsize("<8I d 7d 5d QQqd"), struct.calcsize("<8I d 7d 5d QQqdq"))
-pack_time = struct.Struct("<q").pack
-_time_in = struct.Struct("<q").unpack_from
-_FIELD_LAST_RUN = Evidence._fields.index("last_run_us")
 
 
 def facts_row(facts: SessionFacts) -> dict[str, object]:
@@ -109,70 +95,6 @@ def session_from(row: Row) -> Session:
     return Session(number=number, facts=facts, ending=ending, order=order, runs=runs)
 
 
-def evidence_row(criteria_id: int, state: Evidence) -> Row:
-    """Return a running state as a row of ``evidence``."""
-    packed = _STATE.pack(
-        *state[2:11],
-        *state.wealth,
-        *state.ruin,
-        state.recent,
-        state.recent_units,
-        state.last_order,
-        state.last_badness,
-        state.last_run_us,
-        state.commit_marks,
-        state.contradictions,
-        state.flaky_since,
-    )
-    ids = (criteria_id, state.scenario_id, state.reads_id)
-    return (*ids, state.verdict.value, to_stored(state.commit_seen), state.last_session, packed)
-
-
-def around_last_run(packed: bytes) -> tuple[bytes, bytes]:
-    """Return what stands before and behind the time of the last run in the packed numbers of a state."""
-    return packed[: _LAST_RUN.start], packed[_LAST_RUN.stop :]
-
-
-def history_of(row: Row) -> Row:
-    """Return what of a row of ``SELECT_EVIDENCE`` two scenarios share that differ in name and time alone."""
-    packed = row[5]
-    return row[1:5], packed[: _LAST_RUN.start], packed[_LAST_RUN.stop :]
-
-
-def evidence_from(row: Row) -> Evidence:
-    """Return the running state in a row of ``SELECT_EVIDENCE``."""
-    scenario_id, reads_id, verdict, commit, session, packed = row
-    numbers = _STATE.unpack(packed)
-    recent, recent_units, order, last_badness, last_run_us, marks, contradictions, flaky_since = numbers[21:]
-    newest = (recent, recent_units, order, session, last_badness, last_run_us)
-    flakiness = (from_stored(commit), marks, contradictions, flaky_since)
-    weights = (numbers[9:16], numbers[16:21])
-    return Evidence._make(
-        (scenario_id, reads_id, *numbers[:9], *weights, *newest, *flakiness, _VERDICTS[verdict])
-    )
-
-
-def evidence_in(rows: Iterable[Row]) -> Iterator[Evidence]:
-    """Yield the running states in rows of ``SELECT_EVIDENCE``.
-
-    What scenarios have in common is unpacked once: most of a suite differ in name and time alone, and to unpack all of
-    each takes twice as long.
-    """
-    known: dict[Row, tuple[Row, Row]] = {}
-    new, time_in = tuple.__new__, _time_in  # what Evidence._make calls as well, to count the fields
-    for row in rows:
-        history = history_of(row)
-        alike = known.get(history)
-        if alike is None:
-            state = evidence_from(row)
-            known[history] = state[2:_FIELD_LAST_RUN], state[_FIELD_LAST_RUN + 1 :]
-            yield state
-        else:
-            before, after = alike
-            last_run = time_in(row[5], _LAST_RUN.start)
-            yield new(Evidence, (row[0], row[1], *before, *last_run, *after))
-
-
 def metric_value(metric: Metric) -> float | None:
     """Return the number of a metric as the database takes it: a finite float, or nothing."""
     if metric.kind is not MetricKind.NUMBER or metric.value is None:
@@ -216,4 +138,3 @@ def _bool_or_none(value: int | None) -> bool | None:
 
 
 _CRITERION_KINDS = {"unit": Unit, "rule": Rule}
-_VERDICTS = {verdict.value: verdict for verdict in Verdict}

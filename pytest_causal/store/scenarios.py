@@ -39,7 +39,8 @@ _ALL = """
     SELECT id, name, coalesce(first_session, first_concluded, 0),
            coalesce(newest.session, first_session, first_concluded, 0), declaration
     FROM scenarios LEFT JOIN (
-        SELECT scenario_id, max(last_session) AS session FROM evidence GROUP BY scenario_id
+        SELECT scenario_id, max(last_session) AS session
+        FROM running_states JOIN histories ON histories.id = history_id GROUP BY scenario_id
     ) AS newest ON newest.scenario_id = scenarios.id
     WHERE alias_of IS NULL
 """
@@ -62,7 +63,7 @@ _INHERIT = """
         declaration = coalesce(new.declaration, old.declaration)
     FROM scenarios AS old WHERE new.id = :new AND old.id = :old
 """
-_DROP_EVIDENCE = "DELETE FROM evidence WHERE scenario_id IN (:old, :new)"
+_DROP_EVIDENCE = "DELETE FROM running_states WHERE scenario_id IN (:old, :new)"
 
 
 def undeclared(database: Database, declarations: Sequence[Declaration]) -> list[tuple[str, str | None]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from sqlite3 import Connection
@@ -16,29 +15,22 @@ from pytest_causal.model.session import Session, SessionEnding, SessionFacts
 from pytest_causal.store import runs as stored_runs
 from pytest_causal.store import scenarios as stored_scenarios
 from pytest_causal.store import sessions as stored_sessions
-from pytest_causal.store.conclusion import SqliteConclusion, SqliteLedger
 from pytest_causal.store.database import translated
 from pytest_causal.store.identities import Identities
 from pytest_causal.store.location import examine
 from pytest_causal.store.quarantine import holding, set_aside
-from pytest_causal.store.rows import SELECT_EVIDENCE, evidence_in
 from pytest_causal.store.sqlite_opening import Opened
-from pytest_causal.store.units import UnitCounter
 
 if TYPE_CHECKING:
     from pytest_causal.model.audit import AuditRow, Live
     from pytest_causal.model.promotion import Lesson, Promotion
     from pytest_causal.model.signal import SessionSample
+    from pytest_causal.store.conclusion import SqliteConclusion, SqliteLedger
     from pytest_causal.store.interface import Alias, HistoryQuery, RunRecord, Scenario, StoreHealth
     from pytest_causal.store.promotions import SqlitePromotionLedger
     from pytest_causal.store.signals import Standings
 
 _STAMP = "UPDATE origin SET writes = writes + 1"
-_EVIDENCE = f"{SELECT_EVIDENCE} ORDER BY scenario_id, reads_id, criteria_id"
-_UNDER = "criteria_id = (SELECT id FROM criteria WHERE name = ?)"
-_EVIDENCE_UNDER = f"{SELECT_EVIDENCE} WHERE {_UNDER} ORDER BY scenario_id, reads_id"
-_OF = "scenario_id IN (SELECT value FROM json_each(?))"
-_EVIDENCE_OF = f"{SELECT_EVIDENCE} WHERE {_UNDER} AND {_OF} ORDER BY scenario_id, reads_id"
 
 
 class SqliteStore:
@@ -94,6 +86,8 @@ class SqliteStore:
 
         Raises DataError for a session that was concluded before, MissingInputError for one that is not stored.
         """
+        from pytest_causal.store.conclusion import SqliteConclusion  # the first test does not wait for it
+
         with self._transaction() as connection:
             stored_sessions.end(connection, session, ending)
             conclusion = SqliteConclusion(connection, self._identities, session)
@@ -103,8 +97,12 @@ class SqliteStore:
     @contextmanager
     def amending(self) -> Iterator[SqliteLedger]:
         """Open a transaction in which evidence is computed anew outside any session: after an alias, say."""
+        from pytest_causal.store.conclusion import SqliteLedger
+
         with self._transaction() as connection:
-            yield SqliteLedger(connection, self._identities)
+            ledger = SqliteLedger(connection, self._identities)
+            yield ledger
+            ledger.finish()
 
     def dead_sessions(self) -> list[Session]:
         """Return sessions still marked running whose process is gone."""
@@ -140,16 +138,15 @@ class SqliteStore:
 
     def all_evidence(self, criteria_key: str | None = None) -> Iterator[Evidence]:
         """Yield all running states, by scenario then reads, without touching a run."""
-        if criteria_key is None:
-            rows = self._database.fetch(_EVIDENCE)
-        else:
-            rows = self._database.fetch(_EVIDENCE_UNDER, (criteria_key,))
-        return evidence_in(rows)
+        from pytest_causal.store.states import read_all  # the first test does not wait for it
+
+        return read_all(self._database, criteria_key)
 
     def evidence(self, criteria_key: str, scenario_ids: Iterable[int]) -> list[Evidence]:
         """Return all running states of these scenarios under these criteria, by scenario then reads."""
-        wanted = json.dumps(sorted(scenario_ids))
-        return list(evidence_in(self._database.fetch(_EVIDENCE_OF, (criteria_key, wanted))))
+        from pytest_causal.store.states import read_of
+
+        return list(read_of(self._database, criteria_key, scenario_ids))
 
     def units(self, scenario_ids: Iterable[int], *, after_order: int = 0) -> Iterator[Tally]:
         """Yield, from the runs, every unit of these scenarios in history order, as :meth:`Ledger.units` does.
@@ -157,6 +154,8 @@ class SqliteStore:
         Only sessions later in the history than ``after_order`` are read. Only reads: a union of reads that is not
         stored gets an id that holds while this store is open.
         """
+        from pytest_causal.store.units import UnitCounter
+
         with translated(self._database.path):
             counter = UnitCounter(self._database.connection, self._identities.reads.recall)
             yield from counter.units(scenario_ids, after_order)

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from pytest_causal.model.evidence import Criteria, Decision, Evidence, Verdict
+from pytest_causal.model.criteria import Criteria
+from pytest_causal.model.evidence import Decision, Evidence, Verdict
 from pytest_causal.model.run import Outcome
 from pytest_causal.rules.attention import WORST_FIRST, importance
 from pytest_causal.views.escape import terminal

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from pytest_causal.model.evidence import Criteria, Decision, Evidence, Reason, Unit, Verdict
+from pytest_causal.model.criteria import Criteria, Unit
+from pytest_causal.model.evidence import Decision, Evidence, Reason, Verdict
 from pytest_causal.rules.eligibility import clean_sessions_needed, failure_rate_bound, recent_incomplete
 
 VERDICT_WORDS = {

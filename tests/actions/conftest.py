@@ -11,7 +11,7 @@ import pytest
 
 from pytest_causal.actions.conclude import conclude_session
 from pytest_causal.actions.judgements import Judged
-from pytest_causal.model.evidence import Criteria
+from pytest_causal.model.criteria import Criteria
 from pytest_causal.model.promotion import PromotionRule
 from pytest_causal.model.run import NO_READS, Cause, Outcome, Phase, Read, Run
 from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState

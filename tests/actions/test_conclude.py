@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pytest_causal.actions.conclude import conclude_dead_sessions, conclude_session, recompute
 from pytest_causal.actions.judgements import Judged
 from pytest_causal.errors import DataError
-from pytest_causal.model.evidence import Criteria, Evidence, Reason, Unit, Verdict
+from pytest_causal.model.criteria import Criteria, Unit
+from pytest_causal.model.evidence import Evidence, Reason, Verdict
 from pytest_causal.model.run import Read
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_causal.actions.decision_record import case_from, decision_document, replay
-from pytest_causal.model.evidence import Criteria, Evidence, Rule, Tally, Unit
+from pytest_causal.model.criteria import Criteria, Rule, Unit
+from pytest_causal.model.evidence import Evidence, Tally
 from pytest_causal.model.promotion import MetricLimit, MetricStanding
 from pytest_causal.model.run import ReadHow
 from pytest_causal.rules.candidacy import Arm, CandidateCase, ScenarioCase, judge_candidate

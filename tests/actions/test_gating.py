@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pytest_causal.actions.conclude import fold_units
 from pytest_causal.actions.gating import gating_scenarios, own_criteria
-from pytest_causal.model.evidence import Criteria, Evidence, Unit, Verdict
+from pytest_causal.model.criteria import Criteria, Unit
+from pytest_causal.model.evidence import Evidence, Verdict
 from pytest_causal.model.promotion import PromotionRule
 from pytest_causal.model.run import Read
 from pytest_causal.model.scenario import Declaration

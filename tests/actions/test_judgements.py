@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_causal.actions.judgements import Judged, Judgements
-from pytest_causal.model.evidence import Criteria, Decision, Evidence, Verdict
+from pytest_causal.model.criteria import Criteria
+from pytest_causal.model.evidence import Decision, Evidence, Verdict
 from pytest_causal.rules.attention import importance
 
 SESSION = 7

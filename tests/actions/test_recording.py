@@ -21,7 +21,7 @@ from pytest_causal import clock
 from pytest_causal.actions import recording as module
 from pytest_causal.actions.recording import BATCH_RUNS, BATCH_SECONDS, RETRY_SECONDS, Recording
 from pytest_causal.errors import StoreBusyError, StoreError
-from pytest_causal.model.evidence import Criteria
+from pytest_causal.model.criteria import Criteria
 from pytest_causal.model.run import Outcome, Run
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState

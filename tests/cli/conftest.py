@@ -19,7 +19,7 @@ import pytest
 from pytest_causal import clock
 from pytest_causal.actions.conclude import conclude_session
 from pytest_causal.cli.main import causal
-from pytest_causal.model.evidence import Criteria
+from pytest_causal.model.criteria import Criteria
 from pytest_causal.model.run import Cause, Outcome, Phase, Read, Run
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import SessionEnding, SessionFacts, SessionState

@@ -7,7 +7,8 @@ import pytest
 from pytest_causal import clock
 from pytest_causal.actions.alias import join_names
 from pytest_causal.errors import MissingInputError, StoreError, UsageError
-from pytest_causal.model.evidence import Criteria, Evidence, Verdict
+from pytest_causal.model.criteria import Criteria
+from pytest_causal.model.evidence import Evidence, Verdict
 from pytest_causal.model.run import Outcome
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.store.interface import Alias

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from pytest_causal import clock
 from pytest_causal.actions.status import likely_renames, scenario_statuses
-from pytest_causal.model.evidence import Criteria, Verdict
+from pytest_causal.model.criteria import Criteria
+from pytest_causal.model.evidence import Verdict
 from pytest_causal.model.run import Outcome
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import SessionState

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_causal.model.evidence import Criteria
+from pytest_causal.model.criteria import Criteria
 from pytest_causal.model.run import Outcome
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import SessionState

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_causal.model.change import Change, Step
-from pytest_causal.model.evidence import Criteria
+from pytest_causal.model.criteria import Criteria
 from pytest_causal.model.promotion import Basis, Lesson, Mode, Promotion, PromotionRule, State, Tried
 
 

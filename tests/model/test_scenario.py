@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_causal.model.evidence import Criteria, Rule, Unit
+from pytest_causal.model.criteria import Criteria, Rule, Unit
 from pytest_causal.model.scenario import Declaration
 
 OTHER = Criteria(

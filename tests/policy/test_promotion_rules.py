@@ -8,7 +8,7 @@ import pytest
 
 from pytest_causal.errors import ConfigError, UsageError
 from pytest_causal.model.change import Change, Step
-from pytest_causal.model.evidence import Criteria
+from pytest_causal.model.criteria import Criteria
 from pytest_causal.model.promotion import Basis, MetricLimit, Mode, PromotionRule, Trigger
 from pytest_causal.policy.in_force import Policy
 from pytest_causal.policy.promotion_rules import (

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_causal.model.evidence import Criteria, Evidence, Reason, Rule, Tally, Unit, Verdict
+from pytest_causal.model.criteria import Criteria, Rule, Unit
+from pytest_causal.model.evidence import Evidence, Reason, Tally, Verdict
 from pytest_causal.model.promotion import MetricLimit, MetricStanding
 from pytest_causal.model.run import ReadHow
 from pytest_causal.rules.candidacy import (

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_causal.model.evidence import Criteria, Decision, Evidence, Reason, Rule, Tally, Unit, Verdict
+from pytest_causal.model.criteria import Criteria, Rule, Unit
+from pytest_causal.model.evidence import Decision, Evidence, Reason, Tally, Verdict
 from pytest_causal.rules.eligibility import (
     Judge,
     clean_sessions_needed,

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_causal.model.evidence import Criteria, Evidence, Tally, Unit, Verdict
+from pytest_causal.model.criteria import Criteria, Unit
+from pytest_causal.model.evidence import Evidence, Tally, Verdict
 from pytest_causal.rules.eligibility import decide_eligibility, fold, recent_incomplete
 from pytest_causal.rules.sequential import bet, bet_on_ruin, e_value
 

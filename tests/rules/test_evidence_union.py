@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_causal.model.evidence import Criteria, Evidence, Reason, Rule, Tally, Unit, Verdict
+from pytest_causal.model.criteria import Criteria, Rule, Unit
+from pytest_causal.model.evidence import Evidence, Reason, Tally, Verdict
 from pytest_causal.rules.eligibility import clean_sessions_needed, decide_eligibility, fold, recent_incomplete
 from pytest_causal.rules.evidence_union import combine
 from pytest_causal.rules.sequential import e_value, replay

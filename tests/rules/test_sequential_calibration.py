@@ -7,7 +7,8 @@ from functools import cache
 
 import pytest
 
-from pytest_causal.model.evidence import Criteria, Evidence, Reason, Rule, Tally, Unit, Verdict
+from pytest_causal.model.criteria import Criteria, Rule, Unit
+from pytest_causal.model.evidence import Evidence, Reason, Tally, Verdict
 from pytest_causal.rules.eligibility import decide_eligibility, fold
 
 LOOKS = 2_000

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_causal.model.evidence import Criteria
+from pytest_causal.model.criteria import Criteria
 from pytest_causal.settings.sources import Settings
 from pytest_causal.settings.table import CRITERIA, RESERVED_ENV, SETTINGS, Interval, Kind
 

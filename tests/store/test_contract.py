@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_causal.errors import DataError, MissingInputError, StoreError, UsageError
-from pytest_causal.model.evidence import Criteria, Evidence, Rule, Unit, Verdict
+from pytest_causal.model.criteria import Criteria, Rule, Unit
+from pytest_causal.model.evidence import Evidence, Verdict
 from pytest_causal.model.run import NO_READS, Metric, MetricKind, Outcome, Phase, Read, ReadHow, Run
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import SessionFacts, SessionState

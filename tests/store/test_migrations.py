@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sqlite3
+import struct
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from pytest_causal import clock
 from pytest_causal.errors import StoreError, StoreRefusedError
+from pytest_causal.model.evidence import Evidence, Verdict
 from pytest_causal.model.run import Cause, Phase
 from pytest_causal.store.interface import HistoryQuery
 from pytest_causal.store.migrations import (
@@ -124,6 +126,44 @@ def test_a_saved_store_of_each_released_schema_opens_with_all_it_holds(tmp_path,
     assert states["tests/test_a.py::test_flaky"].wealth == (1.0, 0.5, 1e-300, 4.0, 5.0, 6.0, 7.0)
     assert store.health(deep=True).problems == ()
     store.close()
+
+
+def test_running_states_come_over_to_where_what_they_share_is_stored_once(tmp_path):
+    """Until schema 2 each stood in a row of its own, with the time of its last run among its packed numbers."""
+    path = tmp_path / "released.db"
+    restored(Path(__file__).parent / "released" / "schema_2.sql", path)
+    passed = Evidence(
+        scenario_id=1, reads_id=0, passed=7, units=3, last_run_us=1_763_700_000_123_456, commit_seen="ab"
+    )
+    odd = Evidence(
+        scenario_id=3,
+        reads_id=2,
+        failed=255,
+        badness=1e-300,
+        wealth=(0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 1e300),
+        recent=2**62 - 1,
+        recent_units=1,
+        last_order=-1,
+        last_session=9,
+        last_badness=0.25,
+        last_run_us=2**62 + 255,
+        commit_marks=3,
+        contradictions=2,
+        flaky_since=4,
+        verdict=Verdict.REJECTED,
+    )
+    states = [passed, passed._replace(scenario_id=2, last_run_us=0), odd, odd._replace(scenario_id=4)]
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM evidence")
+        for state in states:
+            numbers = (*state[2:11], *state.wealth, *state.ruin, *state[13:16], *state[17:19], *state[20:23])
+            packed = struct.pack("<8I d 7d 5d QQqdq B2I", *numbers)
+            row = (1, *state[:2], state.verdict.value, state.commit_seen, state.last_session, packed)
+            connection.execute("INSERT INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    with closing(open_store(str(path))) as store:
+        assert list(store.all_evidence()) == states
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("SELECT count(*) FROM histories").fetchone() == (2,)
 
 
 def test_every_column_says_what_it_holds():

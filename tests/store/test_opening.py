@@ -303,7 +303,7 @@ class TestOtherVersions:
         change(filled, "PRAGMA user_version=99", "CREATE TABLE of_the_future (x)")
         before = snapshot(filled.parent)
         with pytest.raises(
-            StoreRefusedError, match=r"newer pytest-causal \(schema 99; .* schema 2\); upgrade"
+            StoreRefusedError, match=r"newer pytest-causal \(schema 99; .* schema 3\); upgrade"
         ):
             open_store(str(filled))
         reader = open_store(str(filled), readonly=True)

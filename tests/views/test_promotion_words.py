@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from pytest_causal.model.change import Change, Step
-from pytest_causal.model.evidence import Criteria, Evidence, Reason, Verdict
+from pytest_causal.model.criteria import Criteria
+from pytest_causal.model.evidence import Evidence, Reason, Verdict
 from pytest_causal.model.promotion import (
     Basis,
     CandidateVerdict,

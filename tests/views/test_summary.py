@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from pytest_causal.model.evidence import Criteria, Decision, Evidence, Reason, Verdict
+from pytest_causal.model.criteria import Criteria
+from pytest_causal.model.evidence import Decision, Evidence, Reason, Verdict
 from pytest_causal.model.run import Outcome
 from pytest_causal.rules.attention import importance
 from pytest_causal.views.summary import (

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pytest_causal.model.evidence import Criteria, Decision, Evidence, Reason, Verdict
+from pytest_causal.model.criteria import Criteria
+from pytest_causal.model.evidence import Decision, Evidence, Reason, Verdict
 from pytest_causal.model.run import Outcome
 from pytest_causal.model.session import Session, SessionEnding, SessionFacts, SessionState
 from pytest_causal.model.status import ScenarioStatus

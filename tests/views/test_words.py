@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_causal.model.evidence import Criteria, Decision, Evidence, Reason, Tally, Unit, Verdict
+from pytest_causal.model.criteria import Criteria, Unit
+from pytest_causal.model.evidence import Decision, Evidence, Reason, Tally, Verdict
 from pytest_causal.rules.eligibility import decide_eligibility, failure_rate_bound, fold
 from pytest_causal.views.words import (
     VERDICT_WORDS,

@@ -6,7 +6,6 @@ declares no policy, the toolkit's own defaults (``defaults.toml``) lie below the
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import click
@@ -78,7 +77,7 @@ def with_own_defaults(settings: Settings) -> Settings:
         return settings
     own = read_config(DEFAULTS)
     table = {**own.table, "bounds": dict(settings.bounds_table)}
-    return settings._replace(config=dataclasses.replace(own, table=table))
+    return settings._replace(config=own.with_table(table))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ POINTS = {
     "mid-results": ("INSERT INTO runs", 13),
     "before commit": ("COMMIT", 1),
     "after commit": ("BEGIN", 2),
-    "mid-evidence": ("INSERT OR REPLACE INTO evidence", 13),
+    "mid-evidence": ("INSERT OR REPLACE INTO running_states", 13),
     "before commit of the conclusion": ("COMMIT", 2),
     "before checkpoint": ("PRAGMA wal_checkpoint", 1),
     "in checkpoint": ("never", 1),
