@@ -32,6 +32,7 @@ class Extent:
     rounds: int = 3
     rounds_large: int = 2
     rounds_startup: int = 40
+    rounds_store: int = 9
     sessions: int = 1_000
     scenarios: int = 10_000
     large_files: int = 50
@@ -49,6 +50,7 @@ QUICK = Extent(
     rounds=2,
     rounds_large=2,
     rounds_startup=5,
+    rounds_store=2,
     sessions=20,
     scenarios=1_000,
     large_files=4,
@@ -112,7 +114,7 @@ def store(at: Workplace) -> Section:
         at.place,
         sessions=extent.sessions,
         scenarios=extent.scenarios,
-        rounds=extent.rounds,
+        rounds=extent.rounds_store,
     )
 
 

@@ -1,7 +1,5 @@
 """What is known of the place a session runs in: commit, CI job, machine. Read once, from the given environment."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -5,8 +5,6 @@ one JSON string, the only shape that every transport and every other reporter ca
 adds nothing to its reports. When they are attached is the business of :mod:`pytest_causal.hooks.attachment`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
@@ -82,7 +80,9 @@ class NoteTaker(Edge):
     """Where each test runs in a forked child, its notes return on its reports. Without its reads, a run would speak for
     every policy."""
 
-    def __init__(self, *, infrastructure_errors: Sequence[str], default_policy: PolicyMapping | None) -> None:
+    def __init__(
+        self, *, infrastructure_errors: Sequence[str], default_policy: "PolicyMapping | None"
+    ) -> None:
         super().__init__()
         self._infrastructure = frozenset(infrastructure_errors)
         self.default_policy = default_policy
@@ -237,7 +237,7 @@ def note_taker(config: pytest.Config) -> NoteTaker | None:
     return config.stash.get(_note_taker_key, None)
 
 
-def _session_policy(config: pytest.Config) -> PolicyMapping:
+def _session_policy(config: pytest.Config) -> "PolicyMapping":
     taker = config.stash.get(_note_taker_key, None)
     if taker is None:  # the plugin is idle: the policy can be read, and nothing is recorded
         taker = NoteTaker(infrastructure_errors=(), default_policy=None)

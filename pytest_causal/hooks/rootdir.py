@@ -6,19 +6,15 @@ another id from the second session on, and xdist's workers, started after the fi
 controller. ``--causal-store=/tmp/h.db`` is safe. Here the trap is disarmed as far as a plugin can.
 """
 
-from __future__ import annotations
-
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import pytest
 
 from pytest_causal.settings.config_file import unread_config
 from pytest_causal.settings.table import SETTINGS, Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pytest
 
 _CONFIG_FILES = (
     *("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"),

@@ -1,7 +1,5 @@
 """What a test's author declared about a scenario with ``@pytest.mark.scenario``."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -18,6 +16,6 @@ class Declaration(NamedTuple):
     tags: tuple[str, ...] = ()
     criteria: tuple[tuple[str, Any], ...] = ()
 
-    def criteria_over(self, general: Criteria) -> Criteria:
+    def criteria_over(self, general: "Criteria") -> "Criteria":
         """Return the criteria in force for this scenario."""
         return general._replace(**dict(self.criteria)) if self.criteria else general

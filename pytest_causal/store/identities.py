@@ -6,8 +6,6 @@ is ever deleted, so what was learnt from committed data holds. What was learnt i
 and :meth:`forget` drops everything.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import sqlite3

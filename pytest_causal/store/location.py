@@ -1,7 +1,5 @@
 """Where a SQLite store lives: which paths can hold one, and how its folder and file are made."""
 
-from __future__ import annotations
-
 import os
 import stat
 from pathlib import Path
@@ -28,7 +26,7 @@ class FileIdentity(NamedTuple):
     inode: int
     size_bytes: int
 
-    def is_same_file(self, other: FileIdentity | None) -> bool:
+    def is_same_file(self, other: "FileIdentity | None") -> bool:
         """Whether both are one file, whatever its size has become."""
         return other is not None and (self.device, self.inode) == (other.device, other.inode)
 

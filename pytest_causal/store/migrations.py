@@ -5,8 +5,6 @@ and so on. All that are missing run in one transaction together with the new ver
 never between. Released files are never edited; a store whose schema is not what they make is not ours.
 """
 
-from __future__ import annotations
-
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence

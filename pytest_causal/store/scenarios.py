@@ -16,7 +16,6 @@ from pytest_causal.model.scenario import Declaration
 from pytest_causal.store.database import Database, Row
 from pytest_causal.store.identities import SCENARIOS, Names
 from pytest_causal.store.rows import declaration_from, declaration_text
-from pytest_causal.store.signals import join_scenarios
 from pytest_causal.store.text import from_stored, to_stored_name
 
 if TYPE_CHECKING:
@@ -115,6 +114,8 @@ def read_aliases(database: Database) -> list[Alias]:
 
 def add_alias(connection: sqlite3.Connection, old: str, new: str, created_us: int) -> None:
     """Make ``old``, and all that stood for it, another name of ``new``; evidence of both must be computed anew."""
+    from pytest_causal.store.signals import join_scenarios
+
     row = connection.execute(_ROW, (to_stored_name(old),)).fetchone()
     if row is None:
         raise MissingInputError(f"no scenario {old!r} was ever recorded", "list them with `causal status`")

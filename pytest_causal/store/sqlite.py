@@ -8,7 +8,6 @@ from sqlite3 import Connection
 from typing import TYPE_CHECKING
 
 from pytest_causal.errors import StoreError, StoreRefusedError
-from pytest_causal.model.evidence import Evidence, Tally
 from pytest_causal.model.run import Outcome, Read, Run
 from pytest_causal.model.scenario import Declaration
 from pytest_causal.model.session import Session, SessionEnding, SessionFacts
@@ -18,11 +17,11 @@ from pytest_causal.store import sessions as stored_sessions
 from pytest_causal.store.database import translated
 from pytest_causal.store.identities import Identities
 from pytest_causal.store.location import examine
-from pytest_causal.store.quarantine import holding, set_aside
 from pytest_causal.store.sqlite_opening import Opened
 
 if TYPE_CHECKING:
     from pytest_causal.model.audit import AuditRow, Live
+    from pytest_causal.model.evidence import Evidence, Tally
     from pytest_causal.model.promotion import Lesson, Promotion
     from pytest_causal.model.signal import SessionSample
     from pytest_causal.store.conclusion import SqliteConclusion, SqliteLedger
@@ -256,6 +255,8 @@ class SqliteStore:
 
         Empty if the file at the location is another one already: somebody else has moved it.
         """
+        from pytest_causal.store.quarantine import holding, set_aside
+
         path = self._database.path
         busy_seconds = self.busy_seconds
         self.close()

@@ -1,7 +1,5 @@
 """Opening a SQLite store: a file is examined before it is trusted, and made, mended or migrated under a lock."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +16,6 @@ from pytest_causal.store.migrations import (
     read_version,
 )
 from pytest_causal.store.ownership import check_log, check_not_a_document, check_owner, check_schema, has_log
-from pytest_causal.store.quarantine import holding, set_aside, set_aside_stray_log
 
 
 class Opened(NamedTuple):
@@ -46,6 +43,8 @@ def open_for_writing(
         opened = None  # perhaps seen while another process was mending it: look again, with the folder held
     if opened is not None:
         return opened
+    from pytest_causal.store.quarantine import holding  # most stores are ready
+
     with holding(path.parent, busy_seconds=busy_seconds):
         return _open_held(path, busy_seconds, steps, now_us())
 
@@ -104,6 +103,8 @@ def _open_ready(path: Path, busy_seconds: float, steps: tuple[Migration, ...]) -
 
 
 def _open_held(path: Path, busy_seconds: float, steps: tuple[Migration, ...], now_us: int) -> Opened:
+    from pytest_causal.store.quarantine import set_aside, set_aside_stray_log
+
     notices = []
     file = examine(path)
     try:
