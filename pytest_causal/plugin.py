@@ -38,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     if pluginmanager.get_name(sys.modules[__name__]) != "causal":
         pluginmanager.set_blocked("causal")  # named by its module: the entry point must not load it once more
     if _is_requested(config):
+        _find_parts(config)
         from pytest_causal import garbage
 
         with garbage.left_alone():
@@ -56,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.pluginmanager.is_blocked("pytest_causal"):
         return
     if config.stash.get(_active_key, False) or _asked_by_conftest(config):
+        _find_parts(config)
         from pytest_causal import garbage
 
         with garbage.left_alone():
@@ -102,6 +104,14 @@ def causal_metric(request: pytest.FixtureRequest) -> Callable[[str, object], Non
 
 
 _active_key = pytest.StashKey[bool]()
+
+
+def _find_parts(config: pytest.Config) -> None:
+    """Let the working parts be imported as fast as Python can, from now on to the end of the session."""
+    from pytest_causal import finder
+
+    finder.step_forward()
+    config.add_cleanup(finder.step_back)
 
 
 def _is_requested(config: pytest.Config) -> bool:
