@@ -34,10 +34,16 @@ Runner = Callable[[], Sample]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A run of a contender, and the mean of the two runs of the baseline beside it."""
+    """A run of a contender, and the two runs of the baseline beside it."""
 
-    baseline: Sample
+    before: Sample
     sample: Sample
+    after: Sample
+
+    @property
+    def baseline(self) -> Sample:
+        """The mean of the baseline's runs."""
+        return mean(self.before, self.after)
 
     @property
     def cpu_ratio(self) -> float:
@@ -92,7 +98,7 @@ def take_turns(baseline: Runner, contenders: Mapping[str, Runner], *, rounds: in
         for name, run in contenders.items():
             sample = run()
             after = baseline()
-            pairs[name].append(Pair(baseline=mean(before, after), sample=sample))
+            pairs[name].append(Pair(before=before, sample=sample, after=after))
             before = after
         latest = ", ".join(f"{name} {each[-1].cpu_ratio:.3f}" for name, each in pairs.items())
         say(f"  round {number} of {rounds}, CPU to baseline: {latest}")
