@@ -167,7 +167,7 @@ def test_a_module_that_cannot_be_imported_is_a_mistake_in_the_configuration(
 
 
 def test_the_plugin_knows_the_names_of_all_hooks() -> None:
-    assert set(plugin.HOOKS) == set(HOOKS)
+    assert set(HOOKS) == plugin.HOOKS
 
 
 AUTO = """

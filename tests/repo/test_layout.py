@@ -20,6 +20,7 @@ TESTED_ELSEWHERE = {
             *("store.conclusion", "store.database", "store.health", "store.identities", "store.location"),
             *(
                 "store.ownership",
+                "store.rows",
                 "store.runs",
                 "store.scenarios",
                 "store.sessions",
