@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_causal.model.session import SessionFacts
     from pytest_causal.policy.in_force import Policy
     from pytest_causal.policy.mapping import PolicyMapping
+    from pytest_causal.rules.redaction import Redactor
     from pytest_causal.settings.sources import Settings
 
 
@@ -61,8 +63,8 @@ def _activate_worker(config: pytest.Config) -> None:
         return  # the controller does not record
     carried = json.loads(handed)
     policy = PolicyMapping.from_json(carried["policy"])
-    _register_targets(config, carried["targets"], policy)
-    taker = NoteTaker(infrastructure_errors=carried["infrastructure_errors"], default_policy=policy)
+    _register_targets(config, carried["targets"], lambda: policy)
+    taker = NoteTaker(infrastructure_errors=carried["infrastructure_errors"], policy=lambda: policy)
     _declare_reads(taker, carried["reads_of_rules"])
     register_note_taker(config, taker)
     attach_at_once(config, taker)
@@ -82,12 +84,10 @@ def _activate_recorder(
     from pytest_causal.hooks.recorder import DistributionHooks, Recorder
     from pytest_causal.hooks.reporting import Reporter
     from pytest_causal.store.opening import open_store
-    from pytest_causal.views.escape import terminal
 
     in_force = policy if arms is None else arms.policy
-    mapping = in_force.mapping()
-    _register_targets(config, settings.targets, mapping)
-    taker = NoteTaker(infrastructure_errors=settings.infrastructure_errors, default_policy=mapping)
+    _register_targets(config, settings.targets, in_force.mapping)
+    taker = NoteTaker(infrastructure_errors=settings.infrastructure_errors, policy=in_force.mapping)
     reads_of_rules = _reads_of_rules(settings)
     _declare_reads(taker, reads_of_rules)
     recording = Recording(
@@ -106,7 +106,7 @@ def _activate_recorder(
     attach_later(config, taker)
     manager = config.pluginmanager
     manager.register(recorder, "causal-recorder")
-    reporter = Reporter(recorder, f"causal: recording to {terminal(settings.store)}")
+    reporter = Reporter(recorder, settings.store)
     manager.register(reporter, "causal-reporter")
     if settings.artifacts_table:
         from pytest_causal.hooks.upkeep import register_upkeep
@@ -122,7 +122,7 @@ def _activate_recorder(
             {
                 "infrastructure_errors": settings.infrastructure_errors,
                 "plugins": settings.plugins,
-                "policy": mapping.to_json(),
+                "policy": in_force.mapping().to_json(),
                 "reads_of_rules": reads_of_rules,
                 "shadows": arms.handover if arms is not None else "",
                 "targets": settings.targets,
@@ -161,22 +161,28 @@ def _load_plugins(config: pytest.Config, names: Sequence[str]) -> None:
         load_modules(names, config.pluginmanager.import_plugin)
 
 
-def _register_targets(config: pytest.Config, names: Sequence[str], policy: PolicyMapping) -> None:
+def _register_targets(
+    config: pytest.Config, names: Sequence[str], policy: Callable[[], PolicyMapping]
+) -> None:
     if names:
         from pytest_causal.hooks.targets import TargetHooks
 
-        config.pluginmanager.register(TargetHooks(names, policy), "causal-targets")
+        config.pluginmanager.register(TargetHooks(names, policy()), "causal-targets")
 
 
 def _cleaner(settings: Settings) -> Callable[[str], str]:
     """Return what is done to a message before it is stored: redacted, then cut; or dropped."""
     if not settings.messages:
         return lambda text: ""
-    from pytest_causal.rules.redaction import Redactor, secret_values
+    environ, limit = dict(os.environ), settings.message_limit  # tests may change it
 
-    redactor = Redactor(secret_values(os.environ))
-    limit = settings.message_limit
-    return lambda text: redactor.cap(redactor.redact(text[: limit * 20]), limit)
+    @cache
+    def redactor() -> Redactor:
+        from pytest_causal.rules.redaction import Redactor, secret_values  # most sessions fail nowhere
+
+        return Redactor(secret_values(environ))
+
+    return lambda text: redactor().cap(redactor().redact(text[: limit * 20]), limit)
 
 
 def _facts(config: pytest.Config, settings: Settings, policy: Policy) -> SessionFacts:

@@ -8,6 +8,7 @@ adds nothing to its reports. When they are attached is the business of :mod:`pyt
 import json
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -81,11 +82,12 @@ class NoteTaker(Edge):
     every policy."""
 
     def __init__(
-        self, *, infrastructure_errors: Sequence[str], default_policy: "PolicyMapping | None"
+        self, *, infrastructure_errors: Sequence[str], policy: Callable[[], "PolicyMapping"]
     ) -> None:
         super().__init__()
         self._infrastructure = frozenset(infrastructure_errors)
-        self.default_policy = default_policy
+        self.policy = cache(policy)
+        """Returns the policy in force; made when the first test asks, for in most suites none does."""
         self.declarations: dict[str, Declaration] = {}
         self.scenario_of: dict[str, str] = {}
         self.declare: Callable[[Sequence[pytest.Item]], None] | None = None
@@ -240,16 +242,18 @@ def note_taker(config: pytest.Config) -> NoteTaker | None:
 def _session_policy(config: pytest.Config) -> "PolicyMapping":
     taker = config.stash.get(_note_taker_key, None)
     if taker is None:  # the plugin is idle: the policy can be read, and nothing is recorded
-        taker = NoteTaker(infrastructure_errors=(), default_policy=None)
+        taker = NoteTaker(infrastructure_errors=(), policy=lambda: _policy_of_idle(config))
         config.stash[_note_taker_key] = taker
-    if taker.default_policy is None:
-        from pytest_causal.hooks.configuration import run_policy, run_settings
+    return taker.policy()
 
-        try:
-            taker.default_policy = run_policy(config, run_settings(config)).mapping()
-        except CausalError as error:
-            raise pytest.UsageError(str(error)) from error
-    return taker.default_policy
+
+def _policy_of_idle(config: pytest.Config) -> "PolicyMapping":
+    from pytest_causal.hooks.configuration import run_policy, run_settings
+
+    try:
+        return run_policy(config, run_settings(config)).mapping()
+    except CausalError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def _scenario_marker(item: pytest.Item, inherited: dict[int, pytest.Mark | None]) -> pytest.Mark | None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pytest_causal.hooks.edge import Edge, contained, guarded
 from pytest_causal.hooks.recorder import Recorder
 from pytest_causal.model.session import SessionState
-from pytest_causal.views.escape import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,16 +25,18 @@ _PYTEST_NAMES = {"dim": "light"}
 class Reporter(Edge):
     """Writes the header and the summary; lets go of the store at the end, being the last to need it."""
 
-    def __init__(self, recorder: Recorder, header: str) -> None:
+    def __init__(self, recorder: Recorder, location: str) -> None:
         super().__init__()
         self._recorder = recorder
-        self._header = header
+        self._location = location
         self._is_told = False
         self.more_lines: Callable[[int | None, int], Iterable[Line]] | None = None
 
     def pytest_report_header(self) -> str:
         """Say that this run is recorded, and where."""
-        return self._header
+        from pytest_causal.views.escape import terminal
+
+        return f"causal: recording to {terminal(self._location)}"
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
@@ -87,7 +88,12 @@ class Reporter(Edge):
         if self._is_told:
             return
         self._is_told = True
-        for problem in filter(None, [*self._recorder.problems(), self.fault]):
+        problems = [problem for problem in (*self._recorder.problems(), self.fault) if problem]
+        if not problems:
+            return
+        from pytest_causal.views.escape import terminal
+
+        for problem in problems:
             line = f"causal: {terminal(problem)}"
             if terminalreporter is not None:
                 terminalreporter.write_line(line, yellow=True)

@@ -1,4 +1,7 @@
-"""The policy in force, as everything that decides or shows sees it."""
+"""The policy in force, as everything that decides or shows sees it.
+
+Most sessions have none: what is done with one is imported where it is done.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_causal.errors import ConfigError
 from pytest_causal.policy.canonical import canonical, fingerprint
-from pytest_causal.policy.mapping import PolicyMapping
-from pytest_causal.policy.secrets import MASK, masked, read_value
-from pytest_causal.policy.tree import nest
 from pytest_causal.settings.scalars import shown
-from pytest_causal.settings.suggestion import did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_causal.model.change import Change
     from pytest_causal.policy.bounds import Bound
+    from pytest_causal.policy.mapping import PolicyMapping
     from pytest_causal.policy.overrides import Overrides
     from pytest_causal.policy.profiles import Profile
     from pytest_causal.policy.provenance import Leaf, Source
@@ -51,16 +51,23 @@ class Policy(NamedTuple):
     @property
     def values(self) -> dict[str, Any]:
         """The values as nested tables."""
+        from pytest_causal.policy.tree import nest
+
         return nest(self.flat)
 
     @property
     def shown_values(self) -> dict[str, Any]:
         """The values as nested tables, with secrets masked."""
+        from pytest_causal.policy.secrets import masked
+        from pytest_causal.policy.tree import nest
+
         return nest(masked(self.flat, self.secrets))
 
     @property
     def read_values(self) -> dict[str, str]:
         """Dotted path -> the text that a run's read of the value in force is recorded as."""
+        from pytest_causal.policy.secrets import read_value
+
         return {path: read_value(path, leaf.value, self.secrets) for path, leaf in self.leaves.items()}
 
     @property
@@ -84,6 +91,8 @@ class Policy(NamedTuple):
 
     def mapping(self) -> PolicyMapping:
         """Return the values as the mapping that notes what is read of it."""
+        from pytest_causal.policy.mapping import PolicyMapping
+
         return PolicyMapping.of(self.flat, self.secrets)
 
     def with_change(self, change: Change, note: str) -> Policy:
@@ -92,7 +101,8 @@ class Policy(NamedTuple):
         Raises :class:`~pytest_causal.errors.ConfigError` where the change does not fit: a path that the policy does
         not have, another value in force than the one that it starts from, or a new value out of bounds.
         """
-        from pytest_causal.policy.provenance import Layer, Leaf, Source  # not every session has a policy
+        from pytest_causal.policy.provenance import Layer, Leaf, Source
+        from pytest_causal.settings.suggestion import did_you_mean
 
         leaves = dict(self.leaves)
         for step in change.steps:
@@ -118,6 +128,8 @@ class Policy(NamedTuple):
         return self._replace(leaves=leaves)
 
     def _text(self, path: str, value: Any) -> str:
+        from pytest_causal.policy.secrets import MASK
+
         return MASK if path in self.secrets else shown(value)
 
     def changed_profiles(self) -> tuple[Path, ...]:

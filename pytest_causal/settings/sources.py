@@ -10,7 +10,6 @@ from pytest_causal.errors import CausalError, ConfigError, UsageError
 from pytest_causal.model.criteria import Criteria
 from pytest_causal.settings.config_file import ConfigFile, find_config
 from pytest_causal.settings.scalars import parse_number, parse_switch, parse_whole, shown
-from pytest_causal.settings.suggestion import did_you_mean
 from pytest_causal.settings.table import (
     CRITERIA,
     ENV_PREFIX,
@@ -238,6 +237,8 @@ def _refuse_unknown_variables(env: Mapping[str, str]) -> None:
     known = {setting.env for setting in SETTINGS} | RESERVED_ENV
     for name in env:
         if name.startswith(ENV_PREFIX) and name not in known and not name.startswith(POLICY_ENV_PREFIX):
+            from pytest_causal.settings.suggestion import did_you_mean
+
             raise ConfigError(f"unknown environment variable {name}", did_you_mean(name, known))
 
 
@@ -255,6 +256,8 @@ def _refuse_unknown(
 ) -> None:
     for key in table:
         if key not in known:
+            from pytest_causal.settings.suggestion import did_you_mean
+
             path = (*where, key)
             raise ConfigError(
                 f"{config.place(path)}: unknown key {shown('.'.join(path))}", did_you_mean(key, known)
