@@ -33,7 +33,7 @@ nox.options.error_on_missing_interpreters = True
 os.environ["UV_PYTHON_DOWNLOADS"] = "never"
 
 MEETS_PYTEST = (
-    *("tests/hooks", "tests/cli", "tests/settings", "tests/policy"),
+    *("tests/hooks", "tests/cli", "tests/settings", "tests/policy", "tests/test_finder.py"),
     *("tests/soak/test_workload_pytest.py", "tests/soak/test_soak_history.py"),
 )
 WITHOUT_XDIST = "not needs_checkout and not needs_xdist"
