@@ -137,9 +137,9 @@ class Promotions(RuleBasedStateMachine):
     def edit_by_hand(self, path: str, value: int) -> None:
         file = self.world.context.overrides_path
         data: dict[str, Any] = json.loads(file.read_text())
+        self.is_drifted = data["values"].get(path) != value  # who writes what stands there changes nothing
         data["values"][path] = value
         file.write_text(json.dumps(data))
-        self.is_drifted = True
 
     @precondition(lambda self: self.made and self.is_drifted)
     @rule()
