@@ -32,7 +32,7 @@ class Extent:
     rounds: int = 3
     rounds_large: int = 2
     rounds_startup: int = 40
-    rounds_store: int = 9
+    rounds_store: int = 25
     sessions: int = 1_000
     scenarios: int = 10_000
     large_files: int = 50
